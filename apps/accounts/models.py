@@ -1,0 +1,205 @@
+import hashlib
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.validators import validate_email
+from django.db import models
+
+from nexora.kernel import fields, permissions
+from nexora.kernel.db.indexes import SeedIndex, newest_first, tenant_id_key
+from nexora.kernel.fields import TenantForeignKey
+from nexora.kernel.models import TenantModel
+from nexora.kernel.scope import PLATFORM_TENANT_ID
+
+from .querysets import UserManager
+
+
+class PasswordHashField(models.CharField):
+    """A password hash. Hashes made by Node's bcrypt (`$2b$10$…`) are read as Django's `bcrypt$` and so upgraded at sign-in."""
+
+    def from_db_value(self, value, expression, connection):
+        if value and value.startswith(("$2a$", "$2b$", "$2y$")):
+            return f"bcrypt${value}"
+        return value
+
+
+class EmailAddressField(models.CharField):
+    """An email address, stored in lower case."""
+
+    default_validators = [validate_email]
+
+    def get_prep_value(self, value):
+        value = super().get_prep_value(value)
+        return value.strip().lower() if isinstance(value, str) else value
+
+    def to_python(self, value):
+        value = super().to_python(value)
+        return value.strip().lower() if isinstance(value, str) else value
+
+
+class User(AbstractBaseUser, TenantModel):
+    """A person of one tenant. What they may do is their role's row in nexora.policy, nothing stored here."""
+
+    class Role(models.TextChoices):
+        SUPER_ADMIN = "super_admin", "Super admin"
+        ADMIN = "admin"
+        MANAGER = "manager"
+        USER = "user"
+        GUEST = "guest"
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        INACTIVE = "inactive"
+        SUSPENDED = "suspended"
+
+    owner_fields = ("id",)
+    redacted = frozenset({"password"})
+
+    id = fields.primary_key()
+    email = EmailAddressField(max_length=255)
+    password = PasswordHashField("password", max_length=255, db_column="password_hash")
+    name = models.CharField(max_length=255)
+    avatar = models.CharField(max_length=500, null=True, blank=True, help_text="Address of a picture.")
+    tenant = fields.tenant_key()
+    role = models.CharField(max_length=50, choices=Role, default=Role.USER, db_default=Role.USER.value)
+    status = models.CharField(max_length=50, choices=Status, default=Status.ACTIVE, db_default=Status.ACTIVE.value)
+    email_verified = models.BooleanField(null=True, blank=True, default=False, db_default=False)
+    last_login = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = fields.created_at()
+    updated_at = fields.updated_at()
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS = ["name"]
+
+    class Meta(TenantModel.Meta):
+        db_table = "users"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["email"], name="users_email_key", violation_error_message="This address cannot be used."
+            ),
+            tenant_id_key("users"),
+            models.CheckConstraint(
+                condition=models.Q(role__in=["super_admin", "admin", "manager", "user", "guest"]),
+                name="check_role",
+                violation_error_message="Unknown role.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status__in=["active", "inactive", "suspended"]),
+                name="check_status",
+                violation_error_message="Unknown status.",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(role="super_admin") | models.Q(tenant=PLATFORM_TENANT_ID),
+                name="users_super_admin_platform_check",
+                violation_error_message="Only the platform has super admins.",
+            ),
+        ]
+        indexes = [
+            SeedIndex(fields=["email"], name="idx_users_email"),
+            SeedIndex(fields=["tenant"], name="idx_users_tenant_id"),
+            newest_first("users"),
+        ]
+
+    def __str__(self):
+        return self.name or self.email
+
+    @property
+    def is_active(self):
+        return self.status == self.Status.ACTIVE
+
+    @property
+    def is_staff(self):
+        """May open the admin: everybody but guests."""
+        return self.role != self.Role.GUEST
+
+    # The admin asks these; the answers are the policy table's.
+    @property
+    def is_superuser(self):
+        return self.role == self.Role.SUPER_ADMIN
+
+    def has_perm(self, perm, obj=None):
+        return self.is_active and permissions.has_django_perm(self.role, perm)
+
+    def has_perms(self, perms, obj=None):
+        return all(self.has_perm(perm, obj) for perm in perms)
+
+    def has_module_perms(self, app_label):
+        return self.is_active and permissions.sees_app(self.role, app_label)
+
+    def get_full_name(self):
+        return self.name
+
+    def get_short_name(self):
+        return (self.name or self.email).split(" ")[0]
+
+
+class RefreshToken(TenantModel):
+    """One session of one person: the family of all refresh tokens that follow from one sign-in.
+
+    Tokens are kept as SHA-256 only: the current one, and the one before it with the time of the change.
+    """
+
+    publishes = False
+
+    id = fields.primary_key()
+    user = TenantForeignKey(User, models.DB_CASCADE, related_name="refresh_tokens")
+    token = models.CharField(max_length=500, editable=False)
+    expires_at = models.DateTimeField()
+    created_at = fields.created_at()
+    tenant = fields.tenant_key()
+    previous_token = models.CharField(max_length=64, null=True, blank=True, editable=False)
+    rotated_at = models.DateTimeField(null=True, blank=True)
+    user_agent = models.CharField(max_length=255, null=True, blank=True)
+    ip_address = models.GenericIPAddressField(null=True, blank=True)
+
+    class Meta(TenantModel.Meta):
+        db_table = "refresh_tokens"
+        verbose_name = "session"
+        constraints = [models.UniqueConstraint(fields=["token"], name="refresh_tokens_token_key")]
+        indexes = [
+            SeedIndex(fields=["user"], name="idx_refresh_tokens_user_id"),
+            SeedIndex(fields=["tenant", "user"], name="idx_refresh_tokens_tenant_id_user_id"),
+            SeedIndex(fields=["expires_at"], name="idx_refresh_tokens_expires_at"),
+        ]
+
+    def __str__(self):
+        return f"session of {self.user_id}"
+
+    @staticmethod
+    def digest(token):
+        """Lower-case hexadecimal SHA-256 of a token's text: the only form in which it is stored."""
+        return hashlib.sha256(token.encode()).hexdigest()
+
+
+class AuditEvent(TenantModel):
+    """Who did what to which record. The runtime may insert and read rows of this table, never change or remove them."""
+
+    publishes = False
+
+    id = fields.primary_key()
+    tenant = fields.tenant_key()
+    actor = TenantForeignKey(
+        User, models.DB_SET_NULL, null=True, blank=True, related_name="audit_events", help_text="Empty for the system."
+    )
+    actor_label = models.CharField(max_length=255, default="", db_default="", blank=True)
+    action = models.CharField(max_length=50)
+    resource = models.CharField(max_length=100, help_text="app.model of the record.")
+    record_id = models.UUIDField(null=True, blank=True)
+    record_label = models.CharField(max_length=255, default="", db_default="", blank=True)
+    changes = models.JSONField(default=dict, db_default={}, help_text="{field: [from, to]}")
+    children = models.JSONField(default=dict, db_default={}, help_text="{table: rows} deleted along with the record.")
+    ip_address = models.GenericIPAddressField(null=True, blank=True)
+    created_at = fields.created_at()
+
+    class Meta(TenantModel.Meta):
+        db_table = "audit_events"
+        indexes = [
+            newest_first("audit_events"),
+            SeedIndex(fields=["tenant", "record_id"], name="idx_audit_events_tenant_id_record_id"),
+            SeedIndex(fields=["tenant", "actor"], name="idx_audit_events_tenant_id_actor_id"),
+        ]
+
+    def __str__(self):
+        return f"{self.action} {self.resource} {self.record_label}"

@@ -1,0 +1,109 @@
+"""django-tenants' PostgreSQL backend, in a shared-table design.
+
+django-tenants sends `SET search_path` whenever the tenant of a connection changes, and forgets what it sent on rollback,
+savepoint rollback and close, so that it sends again. Here that one statement sets the tenant id and the role instead, and
+"what should be sent" is read from the scope before every statement. The search path stays `public`.
+"""
+
+import psycopg
+from django.core.exceptions import ImproperlyConfigured
+from django.db.backends.base.base import NO_DB_ALIAS
+from django_tenants.postgresql_backend.base import DatabaseWrapper as TenantsDatabaseWrapper
+
+from nexora.kernel import scope
+from nexora.kernel.db.backend.operations import DatabaseOperations
+from nexora.kernel.db.backend.schema import DatabaseSchemaEditor
+from nexora.kernel.db.login import OWNER, RUNTIME
+
+SET_SCOPE = "SELECT set_config('nexora.tenant_id', %s, false), set_config('role', %s, false)"
+OUTSIDE = ("", "none")
+
+
+class DatabaseWrapper(TenantsDatabaseWrapper):
+    SchemaEditorClass = DatabaseSchemaEditor
+    ops_class = DatabaseOperations
+
+    # django-tenants assigns both; here the search path never moves and the tenant is the scope's.
+    schema_name = property(lambda self: "public", lambda self, value: None)
+    tenant = property(lambda self: scope.current(), lambda self, value: None)
+
+    def __init__(self, settings_dict, alias="default"):
+        self.login = OWNER if alias == NO_DB_ALIAS else RUNTIME
+        self._constructed = False
+        super().__init__(settings_dict, alias)
+        self._constructed = True
+
+    # -- Which login
+
+    def get_connection_params(self):
+        embedded = self.settings_dict.get("EMBEDDED")
+        if embedded:
+            from nexora.kernel.db.embedded import ensure_running
+
+            self.settings_dict["HOST"] = ensure_running(embedded)
+        params = super().get_connection_params()
+        if self.login == OWNER:
+            owner = self.settings_dict.get("OWNER")
+            if not owner:
+                raise ImproperlyConfigured(
+                    "This command changes tables and logs in as their owner: set DATABASE_OWNER_URL beside DATABASE_URL."
+                )
+            params |= {key.lower(): value for key, value in owner.items() if value}
+            if not owner.get("PASSWORD"):
+                params.pop("password", None)
+        return params
+
+    def init_connection_state(self):
+        super().init_connection_state()
+        # Reported by the server at login, so it costs nothing; `manage.py check --database default` looks further.
+        if self.login == RUNTIME and self.connection.info.parameter_status("is_superuser") == "on":
+            user = self.connection.info.user
+            self.connection.close()
+            raise ImproperlyConfigured(
+                f"DATABASE_URL logs in as {user}, a superuser, whom row-level security does not bind. "
+                "Use the runtime role made by `manage.py prepare_database`."
+            )
+
+    # -- Which scope
+
+    def set_tenant(self, tenant, include_public=True):
+        """django-tenants' API: sets the scope of this context. A tenant without an id stands for "no tenant"."""
+        if not self._constructed:
+            return
+        if isinstance(tenant, scope.Scope):
+            scope.activate(tenant)
+        elif tenant_id := getattr(tenant, "pk", None):
+            scope.activate(scope.Scope(scope.TENANT, tenant_id))
+        else:
+            scope.activate(None)
+
+    def _session_state(self):
+        current = scope.current()
+        if current is None:
+            return OUTSIDE
+        role = "none"
+        if current.kind == scope.UNSCOPED and self.login == RUNTIME:
+            from django.conf import settings
+
+            role = settings.DATABASE_PLATFORM_ROLE
+        return (str(current.tenant_id) if current.tenant_id else "", role)
+
+    def _handle_search_path(self, cursor=None):
+        """Called by django-tenants before every cursor is handed out."""
+        if self._setting_search_path:
+            return
+        state = self._session_state()
+        if state == self.search_path_set_schemas:
+            return
+        if self.search_path_set_schemas is None and state == OUTSIDE and self.login == OWNER:
+            return
+        self._setting_search_path = True
+        try:
+            self.connection.execute(SET_SCOPE, state)
+        except psycopg.errors.InFailedSqlTransaction:
+            # The transaction is lost anyway and the next statement says so; its rollback makes us send again.
+            self.search_path_set_schemas = None
+        else:
+            self.search_path_set_schemas = state
+        finally:
+            self._setting_search_path = False

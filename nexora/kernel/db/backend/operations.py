@@ -1,0 +1,7 @@
+from django.db.backends.postgresql.operations import DatabaseOperations as PostgreSQLOperations
+
+
+class DatabaseOperations(PostgreSQLOperations):
+    def deferrable_sql(self):
+        """Foreign keys are checked at once, as the seed writes them, so that a bad reference is an error of its statement."""
+        return ""

@@ -1,0 +1,8 @@
+"""Migration operations for what Django's state does not hold. Each is reversible and changes the database only."""
+
+from .functions import CurrentTenantFunction, OwnerFunction
+from .partitions import HashPartitions
+from .protection import CRUD, Grant, ProtectTable
+from .reports import TenantReport
+
+__all__ = ["CRUD", "CurrentTenantFunction", "Grant", "HashPartitions", "OwnerFunction", "ProtectTable", "TenantReport"]

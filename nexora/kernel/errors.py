@@ -1,0 +1,77 @@
+"""Errors that the platform raises on purpose. The API turns each into problem+json, the admin into a message."""
+
+
+class NexoraError(Exception):
+    """Base of every deliberate refusal.
+
+    status  HTTP status of the answer
+    code    stable machine-readable word; part of the API's contract
+    title   the same in two to five words, never varying
+    detail  a sentence: what happened, to what, and what to do
+    fields  {field: [sentences]} where particular inputs are at fault
+    """
+
+    status = 400
+    code = "refused"
+    title = "Refused"
+
+    def __init__(self, detail, *, fields=None, **extra):
+        super().__init__(detail)
+        self.detail = detail
+        self.fields = fields or {}
+        self.extra = extra
+
+
+class ScopeRequired(NexoraError):
+    """A programming error, never a user's: answered as 500."""
+
+    status = 500
+    code = "scope_required"
+    title = "No tenant scope"
+
+    def __init__(self, what):
+        super().__init__(
+            f"{what} needs a tenant. Enter one with `tenant_scope(tenant)`; for work across tenants, "
+            'say why with `unscoped(reason="…")`. Both are in nexora.kernel.scope.'
+        )
+
+
+class CrossTenantWrite(NexoraError):
+    """A programming error: code in one tenant's scope tried to write another's record."""
+
+    status = 500
+    code = "cross_tenant_write"
+    title = "Write into another tenant"
+
+
+class UnpublishedWrite(NexoraError):
+    """A programming error: a bulk write that would publish no change event."""
+
+    status = 500
+    code = "unpublished_write"
+    title = "Write without an event"
+
+
+class Invalid(NexoraError):
+    status = 400
+    code = "invalid"
+    title = "Invalid input"
+
+
+class Forbidden(NexoraError):
+    status = 403
+    code = "permission_denied"
+    title = "Permission denied"
+
+
+class Conflict(NexoraError):
+    """The request is well formed, but the state of the records forbids it."""
+
+    status = 409
+    code = "conflict"
+    title = "Conflict"
+
+
+class InUse(Conflict):
+    code = "in_use"
+    title = "Still in use"

@@ -1,0 +1,211 @@
+"""The base of every tenant-owned table."""
+
+import copy
+import datetime
+import decimal
+import uuid
+
+from django.db import connections, models, router, transaction
+from django.db.models.expressions import DatabaseDefault
+
+from nexora.kernel import clock, events, scope
+from nexora.kernel.errors import CrossTenantWrite, InUse
+from nexora.kernel.querysets import TenantManager
+
+REDACTED = "[redacted]"
+
+
+def plain(value):
+    """A column's value as JSON holds it: text for UUIDs, times and Decimals, lists and dicts as they are."""
+    if isinstance(value, (uuid.UUID, decimal.Decimal)):
+        return str(value)
+    if isinstance(value, (datetime.datetime, datetime.date)):
+        return value.isoformat()
+    return value
+
+
+class Record(models.Model):
+    """A record whose every change is published.
+
+    `save()` writes only the columns that changed and publishes one change event in the same transaction; `delete()`
+    likewise, with counts of what the database deletes along.
+
+    owner_fields   attribute names holding a user's id, any of which makes the record that user's "own"
+    redacted       fields whose values never enter an event
+    publishes      False for tables that are no business records (sessions, the audit trail itself)
+    """
+
+    tenant_attname = None
+    owner_fields = ()
+    redacted = frozenset()
+    publishes = True
+
+    class Meta:
+        abstract = True
+
+    @property
+    def owning_tenant_id(self):
+        """The tenant whose trail records this record's changes; the platform's, for what all tenants share."""
+        return getattr(self, self.tenant_attname) if self.tenant_attname else scope.PLATFORM_TENANT_ID
+
+    # -- What was loaded
+
+    @classmethod
+    def from_db(cls, db, field_names, values):
+        record = super().from_db(db, field_names, values)
+        record._loaded = record._snapshot()
+        return record
+
+    def refresh_from_db(self, using=None, fields=None, from_queryset=None):
+        super().refresh_from_db(using=using, fields=fields, from_queryset=from_queryset)
+        self._loaded = self._snapshot()
+
+    def _snapshot(self):
+        """{attname: value} of the loaded columns; JSON and arrays are copied, as they can change in place."""
+        present = self.__dict__
+        taken = {}
+        for column in self._meta.concrete_fields:
+            attname = column.attname
+            if attname in present and not column.generated:
+                value = present[attname]
+                taken[attname] = copy.deepcopy(value) if isinstance(value, (dict, list)) else value
+        return taken
+
+    def changed_fields(self):
+        """{field: (from, to)} of the columns that differ from what was loaded; everything set, on a new record."""
+        loaded = {} if self._state.adding else getattr(self, "_loaded", {})
+        changed = {}
+        for column in self._meta.concrete_fields:
+            attname = column.attname
+            if column.generated or attname not in self.__dict__:
+                continue
+            after = self.__dict__[attname]
+            before = loaded.get(attname)
+            if isinstance(after, DatabaseDefault):
+                continue
+            if attname not in loaded or before != after:
+                changed[column.name] = (before, after)
+        return changed
+
+    # -- Writing
+
+    def _ensure_in_scope(self):
+        scope.require(f"Writing a {self._meta.verbose_name}")
+
+    def save(self, *, force_insert=False, force_update=False, using=None, update_fields=None):
+        self._ensure_in_scope()
+        adding = self._state.adding
+        changed = self.changed_fields()
+        if not adding and not force_insert:
+            if update_fields is not None:
+                wanted = set(update_fields)
+                changed = {n: v for n, v in changed.items() if n in wanted or self._meta.get_field(n).attname in wanted}
+            if not changed:
+                return
+            if "updated_at" not in changed and any(f.name == "updated_at" for f in self._meta.concrete_fields):
+                self.updated_at = clock.now()
+                changed = changed | {"updated_at": (None, self.updated_at)}
+            update_fields = list(changed)
+        using = using or router.db_for_write(type(self), instance=self)
+        with transaction.atomic(using=using, savepoint=False):
+            super().save(force_insert=force_insert, force_update=force_update, using=using, update_fields=update_fields)
+            self._loaded = self._snapshot()
+            if self.publishes:
+                action = events.CREATED if adding else events.UPDATED
+                events.publish(events.record_change(action, self, changes=self._described(changed, adding)))
+
+    def _described(self, changed, adding):
+        """{field: [from, to]} for the event. A new record names what was set; bookkeeping columns are left out."""
+        described = {}
+        for name, (before, after) in changed.items():
+            column = self._meta.get_field(name)
+            if column.primary_key or name in ("updated_at", "created_at", "tenant"):
+                continue
+            if adding and after is None:
+                continue
+            if name in self.redacted:
+                before, after = before and REDACTED, after and REDACTED
+            described[name] = [plain(before), plain(after)]
+        return described
+
+    def delete(self, using=None, keep_parents=False):
+        """Delete the record and, in the database, what hangs on it. InUse names what still points at it."""
+        self._ensure_in_scope()
+        using = using or router.db_for_write(type(self), instance=self)
+        with transaction.atomic(using=using, savepoint=False):
+            dependents = self._dependents(using)
+            self._ensure_unused(dependents)
+            change = None
+            if self.publishes:
+                children = {}
+                for relation, count in dependents:
+                    if relation.field.remote_field.on_delete is models.DB_CASCADE:
+                        table = relation.related_model._meta.db_table
+                        children[table] = children.get(table, 0) + count
+                change = events.record_change(events.DELETED, self, changes=self._last_values(), children=children)
+            result = super().delete(using=using, keep_parents=keep_parents)
+            if change:
+                events.publish(change)
+        return result
+
+    def _last_values(self):
+        current = {f.name: (self.__dict__.get(f.attname), None) for f in self._meta.concrete_fields if not f.generated}
+        return {name: pair for name, pair in self._described(current, adding=False).items() if pair[0] is not None}
+
+    def _dependents(self, using):
+        """[(relation, count)] of rows that point at this record, in one statement."""
+        relations = [
+            relation
+            for relation in self._meta.get_fields(include_hidden=True)
+            if relation.auto_created and relation.one_to_many and issubclass(relation.related_model, TenantModel)
+            and relation.related_model._meta.managed
+        ]
+        if not relations:
+            return []
+        quote = connections[using].ops.quote_name
+        counts, params = [], []
+        for relation in relations:
+            model, column = relation.related_model, relation.field.column
+            where, values = f"{quote(column)} = %s", [self.pk]
+            if self.tenant_attname:
+                # The tenant's literal lets PostgreSQL prune partitions and use the indexes that begin with it.
+                where, values = f"{quote(model.tenant_attname)} = %s AND {where}", [self.owning_tenant_id, self.pk]
+            counts.append(f"(SELECT count(*) FROM {quote(model._meta.db_table)} WHERE {where})")
+            params += values
+        with connections[using].cursor() as cursor:
+            cursor.execute(f"SELECT {', '.join(counts)}", params)  # noqa: S608 (identifiers come from the models)
+            found = cursor.fetchone()
+        return [(relation, count) for relation, count in zip(relations, found, strict=True) if count]
+
+    def _ensure_unused(self, dependents):
+        blocking = [(r, n) for r, n in dependents if r.field.remote_field.on_delete is models.DO_NOTHING]
+        if not blocking:
+            return
+        held = "; ".join(
+            f"{count} {relation.related_model._meta.verbose_name_plural if count > 1 else relation.related_model._meta.verbose_name}"
+            f" ({relation.field.verbose_name})"
+            for relation, count in blocking
+        )
+        raise InUse(f"Cannot delete {self}: still named by {held}. Change or delete those first.")
+
+
+class TenantModel(Record):
+    """A record that belongs to a tenant. Subclasses declare `tenant = fields.tenant_key()` where the seed has the column."""
+
+    tenant_field = "tenant"
+    tenant_attname = "tenant_id"
+
+    objects = TenantManager()
+
+    class Meta:
+        abstract = True
+        base_manager_name = "objects"
+        default_manager_name = "objects"
+
+    def _ensure_in_scope(self):
+        current = scope.require(f"Writing a {self._meta.verbose_name}")
+        tenant_id = self.owning_tenant_id
+        if current.kind == scope.TENANT and tenant_id != current.tenant_id:
+            raise CrossTenantWrite(
+                f"{self._meta.verbose_name} {self.pk} belongs to tenant {tenant_id}; the scope is {current.tenant_id}."
+            )

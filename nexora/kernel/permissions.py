@@ -1,0 +1,150 @@
+"""The policy: role x resource x action -> reach. The table itself is the project's (settings.POLICY); its readers are here.
+
+A resource is a model's label (`crm.customer`). Actions are view, create, update, delete. Reach is ALL, OWN (the records
+that name the person in one of the model's `owner_fields`) or None.
+"""
+
+from functools import cache
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils.module_loading import import_string
+from rest_framework.permissions import BasePermission
+
+from nexora.kernel.errors import Forbidden
+
+ROLES = ("guest", "user", "manager", "admin", "super_admin")
+ACTIONS = ("view", "create", "update", "delete")
+ALL, OWN = "all", "own"
+
+
+class Policy:
+    """Built from {resource: (cell, …)}, one cell for each of ROLES.
+
+    A cell is a string of actions, each `action` (reach all) or `action:own`; an empty cell allows nothing.
+    """
+
+    def __init__(self, rows):
+        self.cells = {}
+        for resource, cells in rows.items():
+            if len(cells) != len(ROLES):
+                raise ValueError(f"{resource} has {len(cells)} cells; the roles are {', '.join(ROLES)}.")
+            for role, cell in zip(ROLES, cells, strict=True):
+                self.cells[role, resource] = self._parse(resource, cell)
+        self.resources = tuple(rows)
+
+    @staticmethod
+    def _parse(resource, cell):
+        parsed = {}
+        for word in cell.split():
+            action, _, reach = word.partition(":")
+            if action not in ACTIONS or reach not in ("", OWN):
+                raise ValueError(f"{resource}: '{word}' is not an action of {', '.join(ACTIONS)}, with or without :own.")
+            parsed[action] = reach or ALL
+        return parsed
+
+    def reach(self, role, resource, action):
+        """ALL, OWN or None. Unknown roles and resources reach nothing."""
+        return self.cells.get((role, resource), {}).get(action)
+
+
+@cache
+def policy():
+    return import_string(settings.POLICY)
+
+
+def reach(user, model, action):
+    """What `user` (anything with a role) may do with records of `model`: ALL, OWN or None."""
+    return policy().reach(getattr(user, "role", None), model._meta.label_lower, action)
+
+
+def owns(user, record):
+    return any(getattr(record, attname) == user.pk for attname in record.owner_fields)
+
+
+def narrow(queryset, user, action):
+    """The records of `queryset` that `user` may touch with `action`."""
+    allowed = reach(user, queryset.model, action)
+    if allowed == ALL:
+        return queryset
+    if allowed == OWN:
+        mine = Q(pk__in=[])
+        for attname in queryset.model.owner_fields:
+            mine |= Q(**{attname: user.pk})
+        return queryset.filter(mine)
+    return queryset.none()
+
+
+def may(user, record, action):
+    """Whether `user` may do `action` to this record."""
+    allowed = reach(user, type(record), action)
+    return allowed == ALL or (allowed == OWN and owns(user, record))
+
+
+def rank(role):
+    return ROLES.index(role)
+
+
+def ensure_may_grant(user, role):
+    """Nobody grants a role above their own; super_admin is granted on the platform only (the database says so too)."""
+    if role not in ROLES or user.role not in ROLES or rank(role) > rank(user.role):
+        raise Forbidden(f"You are {user.role} and cannot grant the role {role}.", fields={"role": ["Above your own role."]})
+
+
+# -- Readers for the API
+
+METHOD_RIGHTS = {
+    "list": "view",
+    "retrieve": "view",
+    "create": "create",
+    "update": "update",
+    "partial_update": "update",
+    "destroy": "delete",
+    "metadata": "view",
+}
+
+
+class PolicyPermission(BasePermission):
+    """Reads the table for a viewset: its model is the resource, its action the right.
+
+    A viewset names the right of an extra action in `action_rights`.
+    """
+
+    message = "Your role does not allow this."
+
+    def has_permission(self, request, view):
+        if not request.user or not request.user.is_authenticated:
+            return False
+        right = self.right(view)
+        # No action: the method is not offered here, which DRF answers with 405 once it gets that far.
+        return right is None or reach(request.user, view.resource, right) is not None
+
+    def has_object_permission(self, request, view, record):
+        right = self.right(view)
+        return right is None or may(request.user, record, right)
+
+    @staticmethod
+    def right(view):
+        action = getattr(view, "action", None)
+        if action is None:
+            return None
+        return view.action_rights.get(action) or METHOD_RIGHTS[action]
+
+
+# -- Readers for the admin
+
+DJANGO_VERBS = {"view": "view", "add": "create", "change": "update", "delete": "delete"}
+
+
+def has_django_perm(role, perm):
+    """The table's answer to Django's `app.verb_model`."""
+    app_label, _, codename = perm.partition(".")
+    verb, _, model_name = codename.partition("_")
+    action = DJANGO_VERBS.get(verb)
+    return bool(action) and policy().reach(role, f"{app_label}.{model_name}", action) is not None
+
+
+def sees_app(role, app_label):
+    return any(
+        policy().reach(role, resource, "view") for resource in policy().resources if resource.startswith(f"{app_label}.")
+    )

@@ -1,0 +1,35 @@
+"""Who may do what: the whole of it, on one page. Read by the API and the admin alike (nexora.kernel.permissions).
+
+A cell lists actions; `:own` narrows one to the records that name the person (created_by or assigned_to; a user's own
+account). Staff of a tenant reach that tenant only; a super_admin acts on the platform host, over all tenants.
+"""
+
+from nexora.kernel.permissions import Policy
+
+VIEW = "view"
+OWN = "view create update:own delete:own"
+FULL = "view create update delete"
+
+POLICY = Policy(
+    {
+        # resource                        guest  user              manager            admin             super_admin
+        "tenants.tenant":                 (VIEW, VIEW,             VIEW,              "view update",    FULL),
+        "tenants.subscription":           (VIEW, VIEW,             VIEW,              VIEW,             FULL),
+        "tenants.domain":                 (VIEW, VIEW,             VIEW,              VIEW,             FULL),
+        "accounts.user":                  (VIEW, "view update:own", "view update:own", FULL,            FULL),
+        "accounts.refreshtoken":          ("",   "",               "",                "view delete",    "view delete"),
+        "accounts.auditevent":            ("",   "",               "",                VIEW,             VIEW),
+        "crm.customer":                   (VIEW, OWN,              FULL,              FULL,             FULL),
+        "crm.deal":                       (VIEW, OWN,              FULL,              FULL,             FULL),
+        "crm.activity":                   (VIEW, OWN,              FULL,              FULL,             FULL),
+        "workflows.workflow":             (VIEW, OWN,              FULL,              FULL,             FULL),
+        "workflows.workflowexecution":    (VIEW, VIEW,             VIEW,              VIEW,             VIEW),
+        "analytics.aiprediction":         (VIEW, VIEW,             VIEW,              VIEW,             VIEW),
+        "analytics.aiinsight":            (VIEW, VIEW,             FULL,              FULL,             FULL),
+        "analytics.aicreditusage":        (VIEW, VIEW,             VIEW,              VIEW,             VIEW),
+        "analytics.revenuebymonth":       (VIEW, VIEW,             VIEW,              VIEW,             VIEW),
+        "analytics.revenuebyclosemonth":  (VIEW, VIEW,             VIEW,              VIEW,             VIEW),
+        "marketplace.plugin":             (VIEW, VIEW,             VIEW,              VIEW,             FULL),
+        "marketplace.plugininstallation": (VIEW, VIEW,             VIEW,              FULL,             FULL),
+    }
+)  # fmt: skip

@@ -1,0 +1,213 @@
+"""One settings module. What differs between machines comes from the environment; every variable is read here and nowhere else.
+
+DATABASE_URL            runtime login; unset: the embedded PostgreSQL under .data/
+DATABASE_OWNER_URL      owner login, for migrate, loaddata, flush, createsuperuser and test databases
+DATABASE_PLATFORM_ROLE  role that `unscoped(reason=…)` switches to (default nexora_platform)
+NEXORA_BASE_DOMAIN      bare host of the platform; tenants live on <subdomain>.<base> (default localhost)
+NEXORA_SECRET_KEY       signing key; unset: made once and kept in .data/secret-key
+NEXORA_DATA_DIR         where the embedded database and the key live (default .data beside manage.py)
+NEXORA_HTTPS            1 when served behind TLS: secure cookies, HSTS
+NEXORA_DEBUG            1 for Django's debug pages
+"""
+
+import os
+import secrets
+from datetime import timedelta
+from pathlib import Path
+
+from nexora.kernel.db import login
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(os.environ.get("NEXORA_DATA_DIR") or BASE_DIR / ".data").resolve()
+
+
+def _flag(name):
+    value = os.environ.get(name, "0")
+    if value not in ("0", "1", ""):
+        raise ValueError(f"{name} must be 0 or 1, not {value!r}.")
+    return value == "1"
+
+
+def _secret_key():
+    if key := os.environ.get("NEXORA_SECRET_KEY"):
+        return key
+    path = DATA_DIR / "secret-key"
+    if not path.exists():
+        DATA_DIR.mkdir(parents=True, exist_ok=True)
+        # A private file of this process first, then an atomic link: two processes starting together agree on one key.
+        draft = path.with_name(f"secret-key.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(64))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()
+
+
+SECRET_KEY = _secret_key()
+DEBUG = _flag("NEXORA_DEBUG")
+HTTPS = _flag("NEXORA_HTTPS")
+
+# -- Hosts: the tenancy middleware knows every host there is and answers 404 for the others.
+BASE_DOMAIN = os.environ.get("NEXORA_BASE_DOMAIN", "localhost").lower()
+ALLOWED_HOSTS = ["*"]
+
+# The kernel comes first: its commands (migrate, loaddata, flush, createsuperuser) replace those of the apps below.
+INSTALLED_APPS = [
+    "nexora.kernel",
+    "django_tenants",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "procrastinate.contrib.django",
+    "apps.tenants",
+    "apps.accounts",
+    "apps.crm",
+    "apps.workflows",
+    "apps.analytics",
+    "apps.marketplace",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "apps.tenants.middleware.TenantMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "apps.accounts.middleware.ActorMiddleware",
+]
+
+ROOT_URLCONF = "nexora.urls"
+WSGI_APPLICATION = "nexora.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.csp",
+            ],
+        },
+    },
+]
+
+# -- Database: one alias, two logins (see nexora/kernel/db/login.py).
+DATABASES = {"default": login.database_settings(os.environ, DATA_DIR)}
+DATABASE_PLATFORM_ROLE = os.environ.get("DATABASE_PLATFORM_ROLE", "nexora_platform")
+
+# -- django-tenants, in a shared-table design: one schema, rows told apart by tenant_id.
+TENANT_MODEL = "tenants.Tenant"
+TENANT_DOMAIN_MODEL = "tenants.Domain"
+SHARED_APPS = INSTALLED_APPS
+TENANT_APPS = ["apps.tenants"]  # must not be empty; no schema is ever made from it
+DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["apps.accounts.authentication.TenantBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.BCryptPasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+
+POLICY = "nexora.policy.POLICY"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+SILENCED_SYSTEM_CHECKS = [
+    # The seed names a constraint check_status on four tables; PostgreSQL scopes such names to their table.
+    "models.E032",
+    # ON DELETE lives in the database. The admin log's Python cascade on users is Django's; accounts gives that column a
+    # database cascade too, and a test deletes a tenant that has log entries.
+    "fields.E323",
+]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.authentication.TenantJWTAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["nexora.kernel.permissions.PolicyPermission"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "nexora.kernel.api.pagination.KeysetPagination",
+    "DEFAULT_FILTER_BACKENDS": ["nexora.kernel.api.filters.FilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "nexora.kernel.api.exceptions.problem_handler",
+    "PAGE_SIZE": 50,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=5),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
+    "UPDATE_LAST_LOGIN": False,
+    "ALGORITHM": "HS256",
+    "ISSUER": "nexora",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "NEXORA API",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "DESCRIPTION": "The tenant is the host: every address below is served on `<subdomain>.<base domain>`.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+}
+
+# -- Browser hardening
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_CSP = {
+    "default-src": ["'self'"],
+    "img-src": ["'self'", "data:", "https:"],
+    "object-src": ["'none'"],
+    "base-uri": ["'self'"],
+    "frame-ancestors": ["'none'"],
+    "form-action": ["'self'"],
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": os.environ.get("NEXORA_LOG_LEVEL", "WARNING")},
+}
