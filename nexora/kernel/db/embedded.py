@@ -198,11 +198,13 @@ class Server:
                 f"{self.data_dir} was written by PostgreSQL {found} and this is {MAJOR}. Move it away to start afresh, "
                 "or upgrade it with pg_upgrade."
             )
-        # PostgreSQL believes any living process id in this file, a zombie's and a stranger's too; we have looked closer.
-        (self.data_dir / "postmaster.pid").unlink(missing_ok=True)
+        socket_dir = self._socket_dir(user)
+        # PostgreSQL believes any living process id in these files, a zombie's and a stranger's too; we have looked closer.
+        for leftover in (self.data_dir / "postmaster.pid", socket_dir / f"{SOCKET}.lock"):
+            leftover.unlink(missing_ok=True)
         options = {
             "listen_addresses": "",
-            "unix_socket_directories": str(self._socket_dir(user)),
+            "unix_socket_directories": str(socket_dir),
             "unix_socket_permissions": "0700",
         }
         flags = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in options.items())
@@ -210,10 +212,10 @@ class Server:
         for attempt in range(5):
             if self._run(command, user).returncode == 0:
                 return
-            # Backends of a killed server take a moment to notice and let go of its shared memory.
-            time.sleep(0.5 * (attempt + 1))
             if "shared memory block" not in self._last_lines():
                 break
+            # Backends of a killed server take a moment to notice and let go of its memory.
+            time.sleep(0.5 * (attempt + 1))
         raise EmbeddedError(f"The embedded PostgreSQL did not start. The end of {self.log}:\n{self._last_lines()}")
 
     def _init(self, programs, user):
