@@ -1,39 +1,16 @@
 import hashlib
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.validators import validate_email
 from django.db import models
 
 from nexora.kernel import fields, permissions
 from nexora.kernel.db.indexes import SeedIndex, newest_first, tenant_id_key
-from nexora.kernel.fields import TenantForeignKey
+from nexora.kernel.fields import EmailAddressField, TenantForeignKey
 from nexora.kernel.models import TenantModel
 from nexora.kernel.scope import PLATFORM_TENANT_ID
 
+from .fields import PasswordHashField
 from .querysets import UserManager
-
-
-class PasswordHashField(models.CharField):
-    """A password hash. Hashes made by Node's bcrypt (`$2b$10$…`) are read as Django's `bcrypt$` and so upgraded at sign-in."""
-
-    def from_db_value(self, value, expression, connection):
-        if value and value.startswith(("$2a$", "$2b$", "$2y$")):
-            return f"bcrypt${value}"
-        return value
-
-
-class EmailAddressField(models.CharField):
-    """An email address, stored in lower case."""
-
-    default_validators = [validate_email]
-
-    def get_prep_value(self, value):
-        value = super().get_prep_value(value)
-        return value.strip().lower() if isinstance(value, str) else value
-
-    def to_python(self, value):
-        value = super().to_python(value)
-        return value.strip().lower() if isinstance(value, str) else value
 
 
 class User(AbstractBaseUser, TenantModel):

@@ -3,10 +3,10 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from apps.accounts.models import EmailAddressField, User
+from apps.accounts.models import User
 from nexora.kernel import clock, fields
 from nexora.kernel.db.indexes import SeedIndex, newest_first, tenant_id_key
-from nexora.kernel.fields import TenantForeignKey
+from nexora.kernel.fields import EmailAddressField, TenantForeignKey
 from nexora.kernel.models import TenantModel
 
 from .querysets import ActivityQuerySet, CustomerQuerySet, DealQuerySet

@@ -5,3 +5,6 @@ class TenantsConfig(AppConfig):
     name = "apps.tenants"
     label = "tenants"
     verbose_name = "Multi-Tenancy"
+
+    def ready(self):
+        from . import receivers  # noqa: F401

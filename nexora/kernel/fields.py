@@ -3,6 +3,7 @@
 import uuid
 
 from django.conf import settings
+from django.core.validators import validate_email
 from django.db import models
 
 from nexora.kernel import scope
@@ -38,6 +39,20 @@ def created_at():
 def updated_at():
     """Nullable, as in the seed; filled by the database on INSERT and by TenantModel.save() on every change."""
     return models.DateTimeField(null=True, blank=True, db_default=CurrentTimestamp(), editable=False)
+
+
+class EmailAddressField(models.CharField):
+    """An email address, stored in lower case."""
+
+    default_validators = [validate_email]
+
+    def get_prep_value(self, value):
+        value = super().get_prep_value(value)
+        return value.strip().lower() if isinstance(value, str) else value
+
+    def to_python(self, value):
+        value = super().to_python(value)
+        return value.strip().lower() if isinstance(value, str) else value
 
 
 class TenantForeignKey(models.ForeignKey):

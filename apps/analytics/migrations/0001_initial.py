@@ -72,12 +72,12 @@ class Migration(migrations.Migration):
             name='AICreditUsage',
             fields=[
                 ('id', models.UUIDField(db_default=nexora.kernel.db.functions.GenRandomUUID(), default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('tenant', models.ForeignKey(db_default=nexora.kernel.db.functions.CurrentTenant(), db_index=False, default=nexora.kernel.scope.default_tenant_id, on_delete=django.db.models.deletion.DB_CASCADE, related_name='+', to='tenants.tenant')),
+                ('user', nexora.kernel.fields.TenantForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='ai_credit_usage', to=settings.AUTH_USER_MODEL)),
                 ('feature', models.CharField(max_length=100)),
                 ('credits_used', models.IntegerField()),
                 ('metadata', models.JSONField(blank=True, null=True)),
                 ('created_at', models.DateTimeField(blank=True, db_default=nexora.kernel.db.functions.CurrentTimestamp(), editable=False, null=True)),
-                ('tenant', models.ForeignKey(db_default=nexora.kernel.db.functions.CurrentTenant(), db_index=False, default=nexora.kernel.scope.default_tenant_id, on_delete=django.db.models.deletion.DB_CASCADE, related_name='+', to='tenants.tenant')),
-                ('user', nexora.kernel.fields.TenantForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='ai_credit_usage', to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'verbose_name': 'AI credit usage',
@@ -94,6 +94,7 @@ class Migration(migrations.Migration):
             name='AIInsight',
             fields=[
                 ('id', models.UUIDField(db_default=nexora.kernel.db.functions.GenRandomUUID(), default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('tenant', models.ForeignKey(db_default=nexora.kernel.db.functions.CurrentTenant(), db_index=False, default=nexora.kernel.scope.default_tenant_id, on_delete=django.db.models.deletion.DB_CASCADE, related_name='+', to='tenants.tenant')),
                 ('type', models.CharField(choices=[('opportunity', 'Opportunity'), ('risk', 'Risk'), ('anomaly', 'Anomaly'), ('trend', 'Trend')], max_length=50)),
                 ('title', models.CharField(max_length=255)),
                 ('description', models.TextField(blank=True, null=True)),
@@ -104,7 +105,6 @@ class Migration(migrations.Migration):
                 ('dismissed', models.BooleanField(blank=True, db_default=False, default=False, null=True)),
                 ('created_at', models.DateTimeField(blank=True, db_default=nexora.kernel.db.functions.CurrentTimestamp(), editable=False, null=True)),
                 ('dismissed_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('tenant', models.ForeignKey(db_default=nexora.kernel.db.functions.CurrentTenant(), db_index=False, default=nexora.kernel.scope.default_tenant_id, on_delete=django.db.models.deletion.DB_CASCADE, related_name='+', to='tenants.tenant')),
             ],
             options={
                 'verbose_name': 'AI insight',
@@ -120,13 +120,13 @@ class Migration(migrations.Migration):
             name='AIPrediction',
             fields=[
                 ('id', models.UUIDField(db_default=nexora.kernel.db.functions.GenRandomUUID(), default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('tenant', models.ForeignKey(db_default=nexora.kernel.db.functions.CurrentTenant(), db_index=False, default=nexora.kernel.scope.default_tenant_id, on_delete=django.db.models.deletion.DB_CASCADE, related_name='+', to='tenants.tenant')),
                 ('type', models.CharField(choices=[('revenue', 'Revenue'), ('churn', 'Churn'), ('inventory', 'Inventory'), ('pricing', 'Pricing'), ('hiring', 'Hiring')], max_length=50)),
                 ('input', models.JSONField()),
                 ('output', models.JSONField()),
                 ('confidence', models.DecimalField(blank=True, decimal_places=4, help_text='0 to 1.', max_digits=5, null=True, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1)])),
                 ('model_version', models.CharField(blank=True, max_length=50, null=True)),
                 ('created_at', models.DateTimeField(blank=True, db_default=nexora.kernel.db.functions.CurrentTimestamp(), editable=False, null=True)),
-                ('tenant', models.ForeignKey(db_default=nexora.kernel.db.functions.CurrentTenant(), db_index=False, default=nexora.kernel.scope.default_tenant_id, on_delete=django.db.models.deletion.DB_CASCADE, related_name='+', to='tenants.tenant')),
             ],
             options={
                 'verbose_name': 'AI prediction',

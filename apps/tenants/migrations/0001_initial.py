@@ -49,6 +49,7 @@ class Migration(migrations.Migration):
             name='Subscription',
             fields=[
                 ('id', models.UUIDField(db_default=nexora.kernel.db.functions.GenRandomUUID(), default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('tenant', models.ForeignKey(db_default=nexora.kernel.db.functions.CurrentTenant(), db_index=False, default=nexora.kernel.scope.default_tenant_id, on_delete=django.db.models.deletion.DB_CASCADE, related_name='+', to='tenants.tenant')),
                 ('plan', models.CharField(choices=[('free', 'Free'), ('growth', 'Growth'), ('pro', 'Pro'), ('enterprise', 'Enterprise')], max_length=50)),
                 ('status', models.CharField(db_default='active', default='active', max_length=50)),
                 ('ai_credits', models.IntegerField(db_default=0, default=0, verbose_name='AI credits')),
@@ -60,7 +61,6 @@ class Migration(migrations.Migration):
                 ('next_billing_date', models.DateField()),
                 ('created_at', models.DateTimeField(blank=True, db_default=nexora.kernel.db.functions.CurrentTimestamp(), editable=False, null=True)),
                 ('updated_at', models.DateTimeField(blank=True, db_default=nexora.kernel.db.functions.CurrentTimestamp(), editable=False, null=True)),
-                ('tenant', models.ForeignKey(db_default=nexora.kernel.db.functions.CurrentTenant(), db_index=False, default=nexora.kernel.scope.default_tenant_id, on_delete=django.db.models.deletion.DB_CASCADE, related_name='+', to='tenants.tenant')),
             ],
             options={
                 'db_table': 'subscriptions',
@@ -75,10 +75,10 @@ class Migration(migrations.Migration):
             name='Domain',
             fields=[
                 ('id', models.UUIDField(db_default=nexora.kernel.db.functions.GenRandomUUID(), default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('tenant', models.ForeignKey(db_default=nexora.kernel.db.functions.CurrentTenant(), db_index=False, default=nexora.kernel.scope.default_tenant_id, on_delete=django.db.models.deletion.DB_CASCADE, related_name='domains', to='tenants.tenant')),
                 ('domain', models.CharField(max_length=253, validators=[django.core.validators.RegexValidator('^(?=.{4,253}\\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]\\Z', 'Enter a host name such as crm.example.com: lower case, without scheme, port or path.')])),
                 ('is_primary', models.BooleanField(db_default=False, default=False)),
                 ('created_at', models.DateTimeField(blank=True, db_default=nexora.kernel.db.functions.CurrentTimestamp(), editable=False, null=True)),
-                ('tenant', models.ForeignKey(db_default=nexora.kernel.db.functions.CurrentTenant(), db_index=False, default=nexora.kernel.scope.default_tenant_id, on_delete=django.db.models.deletion.DB_CASCADE, related_name='domains', to='tenants.tenant')),
             ],
             options={
                 'db_table': 'domains',
