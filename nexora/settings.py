@@ -2,10 +2,12 @@
 
 DATABASE_URL            runtime login; unset: the embedded PostgreSQL under .data/
 DATABASE_OWNER_URL      owner login, for migrate, loaddata, flush, createsuperuser and test databases
+DATABASE_ADMIN_URL      administrator's login, for `manage.py prepare_database` only
 DATABASE_PLATFORM_ROLE  role that `unscoped(reason=…)` switches to (default nexora_platform)
 NEXORA_BASE_DOMAIN      bare host of the platform; tenants live on <subdomain>.<base> (default localhost)
 NEXORA_SECRET_KEY       signing key; unset: made once and kept in .data/secret-key
 NEXORA_DATA_DIR         where the embedded database and the key live (default .data beside manage.py)
+NEXORA_BIND             address that `make run` serves on (default 127.0.0.1)
 NEXORA_HTTPS            1 when served behind TLS: secure cookies, HSTS
 NEXORA_DEBUG            1 for Django's debug pages
 """
@@ -91,6 +93,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "apps.accounts.middleware.ActorMiddleware",
+    "apps.accounts.middleware.PlatformAdminMiddleware",
 ]
 
 ROOT_URLCONF = "nexora.urls"
@@ -114,6 +117,7 @@ TEMPLATES = [
 # -- Database: one alias, two logins (see nexora/kernel/db/login.py).
 DATABASES = {"default": login.database_settings(os.environ, DATA_DIR)}
 DATABASE_PLATFORM_ROLE = os.environ.get("DATABASE_PLATFORM_ROLE", "nexora_platform")
+DATABASE_ADMIN_URL = os.environ.get("DATABASE_ADMIN_URL", "")
 
 # -- django-tenants, in a shared-table design: one schema, rows told apart by tenant_id.
 TENANT_MODEL = "tenants.Tenant"
@@ -126,7 +130,7 @@ AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["apps.accounts.authentication.TenantBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
-    "django.contrib.auth.hashers.BCryptPasswordHasher",
+    "apps.accounts.hashers.NodeBCryptPasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -136,6 +140,11 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 
 POLICY = "nexora.policy.POLICY"
+
+# -- Jobs: every app has its own in jobs.py; see nexora/kernel/jobs.py.
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
+
+BIND = os.environ.get("NEXORA_BIND", "127.0.0.1")
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -171,6 +180,7 @@ SIMPLE_JWT = {
     "UPDATE_LAST_LOGIN": False,
     "ALGORITHM": "HS256",
     "ISSUER": "nexora",
+    "USER_ID_CLAIM": "sub",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "NEXORA API",

@@ -5,3 +5,6 @@ class AccountsConfig(AppConfig):
     name = "apps.accounts"
     label = "accounts"
     verbose_name = "Users & Authentication"
+
+    def ready(self):
+        from . import receivers  # noqa: F401

@@ -1,10 +1,12 @@
 import hashlib
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import models
+from django.contrib.auth.hashers import check_password, make_password
+from django.db import models, transaction
 
 from nexora.kernel import fields, permissions
 from nexora.kernel.db.indexes import SeedIndex, newest_first, tenant_id_key
+from nexora.kernel.errors import Conflict
 from nexora.kernel.fields import EmailAddressField, TenantForeignKey
 from nexora.kernel.models import TenantModel
 from nexora.kernel.scope import PLATFORM_TENANT_ID
@@ -104,6 +106,46 @@ class User(AbstractBaseUser, TenantModel):
 
     def has_module_perms(self, app_label):
         return self.is_active and permissions.sees_app(self.role, app_label)
+
+    def save(self, **kwargs):
+        changed = {} if self._state.adding else self.changed_fields()
+        with transaction.atomic(savepoint=False):
+            if {"role", "status"} & changed.keys() and not self._is_top_active():
+                self._ensure_another_admin()
+            super().save(**kwargs)
+            if {"role", "status", "password"} & changed.keys():
+                # What the person holds was issued to what they were before.
+                self.refresh_tokens.unpublished("sessions are no business records").delete()
+
+    def delete(self, using=None, keep_parents=False):
+        with transaction.atomic(savepoint=False):
+            self._ensure_another_admin()
+            return super().delete(using=using, keep_parents=keep_parents)
+
+    def _top_role(self):
+        return self.Role.SUPER_ADMIN if self.tenant_id == PLATFORM_TENANT_ID else self.Role.ADMIN
+
+    def _is_top_active(self):
+        return self.role == self._top_role() and self.status == self.Status.ACTIVE
+
+    def _ensure_another_admin(self):
+        """Conflict if this person is the last who can administer the tenant. Locks them all: of two removals, one waits."""
+        admins = User.objects.filter(tenant_id=self.tenant_id, role=self._top_role(), status=self.Status.ACTIVE)
+        ids = list(admins.order_by("pk").select_for_update().values_list("pk", flat=True))
+        if ids == [self.pk]:
+            raise Conflict(
+                f"{self} is the last active {self._top_role().label.lower()} here. Make somebody else one first.",
+                code="last_admin",
+            )
+
+    def check_password(self, raw_password):
+        """As Django's, but a stronger hash of the same password is no change that a trail should show."""
+
+        def upgrade(raw_password):
+            self.password = make_password(raw_password)
+            User.objects.filter(pk=self.pk).unpublished("same password, stronger hash").update(password=self.password)
+
+        return check_password(raw_password, self.password, upgrade)
 
     def get_full_name(self):
         return self.name

@@ -5,3 +5,6 @@ class MarketplaceConfig(AppConfig):
     name = "apps.marketplace"
     label = "marketplace"
     verbose_name = "Marketplace"
+
+    def ready(self):
+        from . import receivers  # noqa: F401

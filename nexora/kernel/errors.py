@@ -15,9 +15,11 @@ class NexoraError(Exception):
     code = "refused"
     title = "Refused"
 
-    def __init__(self, detail, *, fields=None, **extra):
+    def __init__(self, detail, *, code=None, fields=None, **extra):
         super().__init__(detail)
         self.detail = detail
+        if code:
+            self.code = code
         self.fields = fields or {}
         self.extra = extra
 
@@ -75,3 +77,11 @@ class Conflict(NexoraError):
 class InUse(Conflict):
     code = "in_use"
     title = "Still in use"
+
+
+class NotSignedIn(NexoraError):
+    """Wrong, stale or missing credentials. `code` says which."""
+
+    status = 401
+    code = "not_authenticated"
+    title = "Not signed in"

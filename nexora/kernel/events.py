@@ -22,11 +22,11 @@ _actor = ContextVar("nexora_actor", default=None)
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who writes. `kind` is user, system or command; `id` is a user's id or None."""
+    """Who writes: a person of `tenant_id`, or, without an id, the system. `address` is the client's IP address."""
 
     id: UUID | None
     label: str
-    kind: str = "user"
+    tenant_id: UUID | None = None
     address: str | None = None
 
 
@@ -118,3 +118,8 @@ def acting_as(who):
         yield who
     finally:
         _actor.reset(token)
+
+
+def identify(who):
+    """Name the actor for the rest of the enclosing `acting_as()`: authentication learns it after the request began."""
+    _actor.set(who)

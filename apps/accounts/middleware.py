@@ -1,0 +1,41 @@
+from nexora.kernel import events
+from nexora.kernel.scope import unscoped
+
+
+def admin_path(request):
+    return request.path.startswith("/admin/")
+
+
+class ActorMiddleware:
+    """Says who acts: for the admin, the signed-in person; for the API, whoever its token names later on."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        actor = None
+        if admin_path(request) and request.user.is_authenticated:
+            user = request.user
+            actor = events.Actor(user.pk, str(user), user.tenant_id, request.META.get("REMOTE_ADDR") or None)
+        with events.acting_as(actor):
+            return self.get_response(request)
+
+
+class PlatformAdminMiddleware:
+    """On the platform's host, a super_admin's admin pages show every tenant's records.
+
+    The person is looked up before the scope is left, so nobody but a user of the platform tenant gets here.
+    """
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        tenant = getattr(request, "tenant", None)
+        if tenant is None or not tenant.is_platform or not admin_path(request):
+            return self.get_response(request)
+        user = request.user
+        if not (user.is_authenticated and user.role == user.Role.SUPER_ADMIN):
+            return self.get_response(request)
+        with unscoped(reason=f"platform admin: {request.method} {request.path} by {user.email}"):
+            return self.get_response(request)

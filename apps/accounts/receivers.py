@@ -1,0 +1,34 @@
+from nexora.kernel import events
+from nexora.kernel.scope import PLATFORM_TENANT_ID
+
+from .models import AuditEvent
+
+
+@events.reader
+def write_audit_trail(changes):
+    """One row for each change, in its tenant's trail, inside the transaction that made it."""
+    AuditEvent.objects.unpublished("the trail itself").bulk_create([_audit_event(change) for change in changes])
+
+
+def _audit_event(change):
+    resource = change.model._meta.label_lower
+    # A deleted tenant takes its own trail along, so its end is recorded by the platform.
+    gone = change.action == events.DELETED and resource == "tenants.tenant"
+    tenant_id = PLATFORM_TENANT_ID if gone else change.tenant_id
+    actor = change.actor
+    # A key into users only where it can hold: a person of the same tenant, who has not just been deleted.
+    is_local = actor is not None and actor.tenant_id == tenant_id
+    is_gone = is_local and change.action == events.DELETED and change.record_id == actor.id
+    return AuditEvent(
+        tenant_id=tenant_id,
+        actor_id=actor.id if is_local and not is_gone else None,
+        actor_label=actor.label[:255] if actor else "",
+        action=change.action,
+        resource=resource,
+        record_id=change.record_id,
+        record_label=change.label,
+        changes=change.changes,
+        children=change.children,
+        ip_address=actor.address if actor else None,
+        created_at=change.at,
+    )

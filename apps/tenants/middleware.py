@@ -1,0 +1,62 @@
+from django.core.exceptions import DisallowedHost
+from django.db import OperationalError
+from django_tenants.middleware.main import TenantMainMiddleware
+
+from nexora.kernel.errors import NexoraError
+from nexora.kernel.pages import refusal
+from nexora.kernel.scope import tenant_scope
+
+from .hosts import find_tenant
+
+# Asked by load balancers, which know no tenant's host.
+HOSTLESS = frozenset({"/healthz", "/readyz"})
+
+
+class UnknownHost(NexoraError):
+    status = 404
+    code = "unknown_host"
+    title = "Unknown host"
+
+
+class TenantClosed(NexoraError):
+    status = 403
+    code = "tenant_closed"
+    title = "Organisation closed"
+
+
+class Unavailable(NexoraError):
+    status = 503
+    code = "database_unavailable"
+    title = "Temporarily unavailable"
+
+
+class TenantMiddleware(TenantMainMiddleware):
+    """Runs each request inside the scope of the tenant that its host names, and in no other.
+
+    Unknown hosts get 404; a suspended or cancelled tenant 403 with the reason; `request.tenant` is a HostTenant.
+    """
+
+    async_capable = False
+
+    def __call__(self, request):
+        if request.path in HOSTLESS:
+            return self.get_response(request)
+        try:
+            host = self.hostname_from_request(request).lower().rstrip(".")
+            tenant = find_tenant(host)
+        except DisallowedHost:
+            return self.no_tenant_found(request, "")
+        except OperationalError:
+            response = refusal(request, Unavailable("The database does not answer. Try again in a few seconds."))
+            response["Retry-After"] = "2"
+            return response
+        if tenant is None:
+            return self.no_tenant_found(request, host)
+        if not tenant.is_open:
+            return refusal(request, TenantClosed(f"This organisation is {tenant.status}. Ask its owner, or our support."))
+        request.tenant = tenant
+        with tenant_scope(tenant.id):
+            return self.get_response(request)
+
+    def no_tenant_found(self, request, hostname):
+        return refusal(request, UnknownHost("No organisation answers on this host. Check the address for a typing error."))

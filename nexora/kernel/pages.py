@@ -1,0 +1,34 @@
+"""Answers given before or outside a view: problem+json to programs, a page to people."""
+
+import orjson
+from django.http import HttpResponse
+from django.template.loader import render_to_string
+
+
+def wants_json(request):
+    return request.path.startswith("/api/") or "application/json" in request.headers.get("Accept", "")
+
+
+def problem_document(error, path):
+    """RFC 9457 members of a NexoraError."""
+    document = {
+        "type": f"/problems/{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "code": error.code,
+        "detail": error.detail,
+        "instance": path,
+        **error.extra,
+    }
+    if error.fields:
+        document["errors"] = error.fields
+    return document
+
+
+def refusal(request, error):
+    """The answer to a request that a NexoraError ends."""
+    if wants_json(request):
+        body = orjson.dumps(problem_document(error, request.path))
+        return HttpResponse(body, status=error.status, content_type="application/problem+json")
+    page = render_to_string("pages/refusal.html", {"error": error}, request=None)
+    return HttpResponse(page, status=error.status)
