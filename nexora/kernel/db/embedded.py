@@ -2,9 +2,9 @@
 
     host = ensure_running("/…/.data/postgres")     # the directory of its socket; a libpq `host`
 
-Who keeps it running. Every process that uses the server holds a shared file lock for as long as it lives; a small keeper
-process waits for the exclusive one and then stops the server. The kernel gives locks back however a process ends, so there
-are no counts to go stale: the last one out, kill -9 included, turns off the light. Whoever finds no server starts one.
+Who keeps it running. Every process that uses the server holds a shared file lock for as long as it lives; a small
+keeper process waits for the exclusive one and then stops the server. The kernel gives locks back however a process
+ends, kill -9 included, so there are no counts to go stale. Whoever finds no server starts one.
 
 The wheel brings the programs only. Its own Python part counts users in a file, locks one world-shared path in /tmp and
 opens every directory above the data to everybody, so it is not used.
@@ -96,8 +96,8 @@ class Server:
                 self._prepare()
         except PermissionError as error:
             raise EmbeddedError(
-                f"The embedded PostgreSQL cannot use {error.filename}: it belongs to another user. Run as the user who made "
-                f"{self.data_dir.parent}, set NEXORA_DATA_DIR to a directory of your own, or set DATABASE_URL."
+                f"The embedded PostgreSQL cannot use {error.filename}: it belongs to another user. Run as the user who "
+                f"made {self.data_dir.parent}, set NEXORA_DATA_DIR to a directory of your own, or set DATABASE_URL."
             ) from error
 
     def release(self):
@@ -199,7 +199,7 @@ class Server:
                 "or upgrade it with pg_upgrade."
             )
         socket_dir = self._socket_dir(user)
-        # PostgreSQL believes any living process id in these files, a zombie's and a stranger's too; we have looked closer.
+        # PostgreSQL believes any living process id in these files, a zombie's or a stranger's too; we looked closer.
         for leftover in (self.data_dir / "postmaster.pid", socket_dir / f"{SOCKET}.lock"):
             leftover.unlink(missing_ok=True)
         options = {
@@ -208,7 +208,8 @@ class Server:
             "unix_socket_permissions": "0700",
         }
         flags = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in options.items())
-        command = [programs / "pg_ctl", "start", "-w", "-s", "-t", "60", "-D", self.data_dir, "-l", self.log, "-o", flags]
+        where = ["-D", self.data_dir, "-l", self.log, "-o", flags]
+        command = [programs / "pg_ctl", "start", "-w", "-s", "-t", "60", *where]
         for attempt in range(5):
             if self._run(command, user).returncode == 0:
                 return
@@ -227,13 +228,11 @@ class Server:
         draft.mkdir(mode=0o700)
         if user:
             os.chown(draft, user.pw_uid, user.pw_gid)
-        # Collation is built in, so that an order or an index never depends on the machine's locales. Whoever can reach the
-        # socket, in a directory of its own with mode 0700, may sign in.
-        result = self._run(
-            [programs / "initdb", "-D", draft, "-U", SUPERUSER, "--auth-local=trust", "--auth-host=reject"]
-            + ["--encoding=UTF8", "--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"],
-            user,
-        )
+        # Whoever can reach the socket, in a directory of its own with mode 0700, may sign in.
+        access = ["-U", SUPERUSER, "--auth-local=trust", "--auth-host=reject"]
+        # Collation is built in, so that an order or an index never depends on the machine's locales.
+        locale = ["--encoding=UTF8", "--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        result = self._run([programs / "initdb", "-D", draft, "--no-instructions", *access, *locale], user)
         if result.returncode:
             raise EmbeddedError(f"The embedded PostgreSQL could not make its data directory:\n{result.stdout.strip()}")
         if self.data_dir.exists():
@@ -272,8 +271,8 @@ class Server:
             found = path.lstat()
             if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o077:
                 raise EmbeddedError(
-                    f"{path} should be a private directory for the database's socket, but somebody else made it. Remove it, "
-                    "or move this checkout to a shorter path."
+                    f"{path} should be a private directory for the database's socket, but somebody else made it. "
+                    "Remove it, or move this checkout to a shorter path."
                 ) from None
         return path
 

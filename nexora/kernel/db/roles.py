@@ -45,11 +45,7 @@ class Plan:
         )
 
 
-# What each role is, as columns of pg_roles. A new role differs from these only where `create` says so.
-OWNER = {"rolcanlogin": True, "rolcreatedb": True, "rolbypassrls": False, "rolcreaterole": False}
-RUNTIME = {"rolcanlogin": True, "rolinherit": False, "rolcreatedb": False, "rolbypassrls": False, "rolcreaterole": False}
-PLATFORM = {"rolcanlogin": False, "rolcreatedb": False, "rolbypassrls": False, "rolcreaterole": False}
-FRESH = {"rolcanlogin": False, "rolinherit": True, "rolcreatedb": False, "rolbypassrls": False, "rolcreaterole": False}
+# What a role is, as columns of pg_roles; FRESH is what CREATE ROLE makes.
 WORDS = {
     "rolcanlogin": "LOGIN",
     "rolinherit": "INHERIT",
@@ -57,6 +53,10 @@ WORDS = {
     "rolbypassrls": "BYPASSRLS",
     "rolcreaterole": "CREATEROLE",
 }
+FRESH = dict.fromkeys(WORDS, False) | {"rolinherit": True}
+OWNER = FRESH | {"rolcanlogin": True, "rolcreatedb": True}
+RUNTIME = FRESH | {"rolcanlogin": True, "rolinherit": False}
+PLATFORM = FRESH
 
 
 def prepare(connection, plan):
@@ -65,26 +65,29 @@ def prepare(connection, plan):
     `connection`: an autocommit psycopg connection of an administrator, to any database of the cluster.
     """
     _refuse_nonsense(connection, plan)
-    done = [
+    return [
         *_ensure_role(connection, plan.owner.name, OWNER, plan.owner.password, "DATABASE_OWNER_URL"),
         *_ensure_role(connection, plan.runtime.name, RUNTIME, plan.runtime.password, "DATABASE_URL"),
         *_ensure_role(connection, plan.platform, PLATFORM, "", "DATABASE_PLATFORM_ROLE"),
         *_ensure_memberships(connection, plan),
         *_ensure_database(connection, plan),
     ]
-    return done
 
 
 def _refuse_nonsense(connection, plan):
-    names = {"DATABASE_OWNER_URL": plan.owner.name, "DATABASE_URL": plan.runtime.name, "DATABASE_PLATFORM_ROLE": plan.platform}
-    admin = connection.info.user
+    version = connection.info.server_version
+    if version < 150000:
+        raise PrepareError(f"The server is PostgreSQL {version // 10000}; NEXORA needs 15 or later.")
+    names = {
+        "DATABASE_OWNER_URL": plan.owner.name,
+        "DATABASE_URL": plan.runtime.name,
+        "DATABASE_PLATFORM_ROLE": plan.platform,
+    }
     for variable, name in names.items():
         if list(names.values()).count(name) > 1:
-            raise PrepareError(f"{variable} names {name}, and so does another variable: owner, runtime and platform are three roles.")
-        if name == admin:
-            raise PrepareError(f"{variable} names {name}, the administrator of DATABASE_ADMIN_URL; give it a role of its own.")
-    if connection.info.server_version < 150000:
-        raise PrepareError(f"The server is PostgreSQL {connection.info.server_version // 10000}; NEXORA needs 15 or later.")
+            raise PrepareError(f"{variable} names {name}, and another variable does too; each needs a role of its own.")
+        if name == connection.info.user:
+            raise PrepareError(f"{variable} names {name}, the administrator of DATABASE_ADMIN_URL; name another role.")
 
 
 def _ensure_role(connection, name, wanted, password, variable):
@@ -107,22 +110,21 @@ def _ensure_role(connection, name, wanted, password, variable):
     if password:
         # Hashed here, so that the server's log never sees the password.
         hashed = connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
-        _change(connection, sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(name), sql.Literal(hashed)), variable)
+        statement = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(name), sql.Literal(hashed))
+        _change(connection, statement, variable)
     return done
 
 
 def _role(connection, name):
     columns = ["rolsuper", *WORDS]
-    row = connection.execute(
-        sql.SQL("SELECT {} FROM pg_roles WHERE rolname = %s").format(sql.SQL(", ").join(map(sql.Identifier, columns))), [name]
-    ).fetchone()
+    row = connection.execute(f"SELECT {', '.join(columns)} FROM pg_roles WHERE rolname = %s", [name]).fetchone()  # noqa: S608
     return row and dict(zip(columns, row, strict=True))
 
 
 def _ensure_memberships(connection, plan):
     done = []
     runtime, platform = sql.Identifier(plan.runtime.name), sql.Identifier(plan.platform)
-    # Up to 15 it is the role's NOINHERIT that keeps the platform's policy away until SET ROLE; later the grant says so too.
+    # On 15 the role's NOINHERIT keeps the platform's policy away until SET ROLE; later the grant itself can say so.
     if connection.info.server_version >= 160000:
         is_right = "bool_or(NOT inherit_option AND set_option)"
         options = sql.SQL(" WITH INHERIT FALSE, SET TRUE")
@@ -185,6 +187,6 @@ def _change(connection, statement, variable):
         connection.execute(statement)
     except InsufficientPrivilege as error:
         raise PrepareError(
-            f"{connection.info.user} of DATABASE_ADMIN_URL may not do what {variable} asks for: {error.diag.message_primary}. "
-            "Use a superuser, or a role with CREATEROLE and CREATEDB."
+            f"{connection.info.user} of DATABASE_ADMIN_URL may not do what {variable} asks for "
+            f"({error.diag.message_primary}). Use a superuser, or a role with CREATEROLE and CREATEDB."
         ) from error

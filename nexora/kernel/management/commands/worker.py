@@ -1,0 +1,77 @@
+import asyncio
+import logging
+import os
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from django.core.management.base import BaseCommand, CommandError
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.utils import connector_params
+from procrastinate.psycopg_connector import PsycopgConnector
+
+from nexora.kernel import jobs
+
+log = logging.getLogger("nexora.worker")
+
+
+class Command(BaseCommand):
+    help = "Do the jobs that requests enqueued, and the periodic ones. Ctrl-C or SIGTERM stops it within 20 s."
+
+    def add_arguments(self, parser):
+        parser.add_argument("--concurrency", type=int, default=4, help="jobs at a time, each in a thread (default 4)")
+        parser.add_argument("--queue", action="append", dest="queues", help="only this queue; may be repeated")
+        parser.add_argument("--until-empty", action="store_true", help="end when no job is waiting")
+
+    def handle(self, *, concurrency, queues, until_empty, **options):
+        if concurrency < 1:
+            raise CommandError("--concurrency must be at least 1.")
+        self.stopping = False
+        connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=concurrency + 3)
+        with app.replace_connector(connector):
+            asyncio.run(self.work(concurrency, queues, until_empty))
+        if not self.stopping and not until_empty:
+            # procrastinate ends by itself when its heartbeat fails, for example because the database went away.
+            raise CommandError("The worker ended unasked; the log above says why. Start it again.")
+
+    async def work(self, concurrency, queues, until_empty):
+        loop = asyncio.get_running_loop()
+        # As many threads as jobs: each thread keeps a database connection.
+        loop.set_default_executor(ThreadPoolExecutor(concurrency + 1, thread_name_prefix="job"))
+        async with app.open_async():
+            running = asyncio.create_task(
+                app.run_worker_async(
+                    concurrency=concurrency,
+                    queues=queues,
+                    wait=not until_empty,
+                    install_signal_handlers=False,
+                    shutdown_graceful_timeout=jobs.DRAIN_SECONDS,
+                    update_heartbeat_interval=jobs.HEARTBEAT_SECONDS,
+                    stalled_worker_timeout=jobs.STALLED_SECONDS,
+                )
+            )
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(number, self.stop, running)
+            self.stdout.write(f"worker {os.getpid()}: {concurrency} at a time, {', '.join(queues or ['every queue'])}")
+            self.stdout.flush()
+            try:
+                await running
+            except asyncio.CancelledError:
+                if not self.stopping:
+                    raise
+
+    def stop(self, running):
+        if self.stopping:
+            os._exit(1)
+        self.stopping = True
+        running.cancel()  # procrastinate takes it as: fetch no more, finish what runs
+        # It then waits for plain functions without end. Cutting one off leaves its job to rescue_stalled_jobs.
+        timer = threading.Timer(jobs.DRAIN_SECONDS, self.cut_off)
+        timer.daemon = True
+        timer.start()
+
+    @staticmethod
+    def cut_off():
+        log.warning("A job ran on for %s s after the signal; it is cut off and starts again later.", jobs.DRAIN_SECONDS)
+        logging.shutdown()
+        os._exit(1)
