@@ -1,0 +1,10 @@
+from nexora.kernel.jobs import platform_task
+from nexora.kernel.scope import unscoped
+
+from . import services
+
+
+@platform_task(cron="23 3 * * *")
+def delete_expired_sessions():
+    with unscoped(reason="nightly removal of sessions past their end"):
+        services.delete_expired()

@@ -1,0 +1,92 @@
+"""Sign-in, refresh and sign-out. Everything about sessions happens in services."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from nexora.kernel.errors import NotSignedIn
+
+from . import services
+from .models import User
+from .serializers import (
+    CredentialsSerializer,
+    EndedSerializer,
+    MeSerializer,
+    RefreshSerializer,
+    TokenPairSerializer,
+)
+
+
+class AuthView(APIView):
+    """Open to everybody: the credentials are in the body."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    def read(self, serializer_class):
+        serializer = serializer_class(data=self.request.data)
+        serializer.is_valid(raise_exception=True)
+        return serializer.validated_data
+
+
+class TokenView(AuthView):
+    @extend_schema(
+        operation_id="auth_token_create",
+        request=CredentialsSerializer,
+        responses=TokenPairSerializer,
+        description="Sign in on this host's organisation. The access token lives 5 minutes, the session 14 days.",
+    )
+    def post(self, request):
+        return Response(services.sign_in(request=request._request, **self.read(CredentialsSerializer)))
+
+
+class TokenRefreshView(AuthView):
+    @extend_schema(
+        operation_id="auth_token_refresh",
+        request=RefreshSerializer,
+        responses=TokenPairSerializer,
+        description="Exchange a refresh token for the next pair. 401 `token_rotated`: another request was first, and the "
+        "session lives; 401 `session_ended`: the token had been replaced before, and the session is over.",
+    )
+    def post(self, request):
+        return Response(services.refresh_session(**self.read(RefreshSerializer)))
+
+
+class LogoutView(AuthView):
+    @extend_schema(
+        operation_id="auth_token_logout",
+        request=RefreshSerializer,
+        responses={204: None},
+        description="End the session of this refresh token.",
+    )
+    def post(self, request):
+        services.end_session(**self.read(RefreshSerializer))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class LogoutAllView(APIView):
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(
+        operation_id="auth_token_logout_all",
+        request=None,
+        responses=EndedSerializer,
+        description="End all your sessions, this one included.",
+    )
+    def post(self, request):
+        return Response({"ended": services.end_all_sessions(user_id=request.user.pk)})
+
+
+class MeView(APIView):
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(
+        operation_id="auth_me", responses=MeSerializer, description="Who you are here, and what your role may do."
+    )
+    def get(self, request):
+        user = User.objects.active().select_related("tenant").filter(pk=request.user.pk).first()
+        if user is None:
+            raise NotSignedIn("This account is no longer active.", code="account_closed")
+        return Response(MeSerializer(user).data)

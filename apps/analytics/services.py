@@ -1,0 +1,16 @@
+from django.db import connection
+
+from .models import ViewRefresh
+
+
+def refresh_revenue(*, force=False):
+    """Bring both revenue views up to date if deals were written since; answers whether they were refreshed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT refresh_revenue(%s)", [force])
+        (refreshed,) = cursor.fetchone()
+    return refreshed
+
+
+def revenue_as_of():
+    """When the revenue views were last refreshed, or None before the first time."""
+    return ViewRefresh.objects.filter(view="revenue_by_month").values_list("refreshed_at", flat=True).first()
