@@ -53,7 +53,7 @@ def task(function=None, *, queue="default", retry=0, priority=0):
 
         @functools.wraps(function)
         def run(*, tenant_id, **arguments):
-            with scope.tenant_scope(tenant_id), acting_as(Actor(None, name, "system")):
+            with scope.tenant_scope(tenant_id), acting_as(Actor(None, name)):
                 return function(**arguments)
 
         name = _name(function)
@@ -73,7 +73,7 @@ def platform_task(function=None, *, cron=None, queue="default", retry=0, priorit
 
         @functools.wraps(function)
         def run(*, timestamp=None, **arguments):
-            with acting_as(Actor(None, name, "system")):
+            with acting_as(Actor(None, name)):
                 return function(**arguments)
 
         name = _name(function)

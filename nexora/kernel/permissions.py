@@ -148,3 +148,21 @@ def sees_app(role, app_label):
     return any(
         policy().reach(role, resource, "view") for resource in policy().resources if resource.startswith(f"{app_label}.")
     )
+
+
+# -- The reader for people
+
+
+def as_markdown(policy):
+    """The table as Markdown: one row a resource, `c r u d` for the actions, `°` marking reach OWN."""
+    letters = {"create": "c", "view": "r", "update": "u", "delete": "d"}
+
+    def cell(role, resource):
+        reaches = policy.cells[role, resource]
+        return " ".join(
+            letter + ("°" if reaches[action] == OWN else "") for action, letter in letters.items() if action in reaches
+        )
+
+    rows = [f"| resource | {' | '.join(ROLES)} |", f"|---|{'---|' * len(ROLES)}"]
+    rows += [f"| {name} | {' | '.join(cell(role, name) or '–' for role in ROLES)} |" for name in policy.resources]
+    return "\n".join(rows)
