@@ -196,6 +196,8 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/api/v1",
 }
 
+FIXTURE_DIRS = [BASE_DIR / "fixtures"]
+
 # -- Browser hardening
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
