@@ -5,6 +5,7 @@ import datetime
 import decimal
 import uuid
 
+from django.core.exceptions import ValidationError
 from django.db import connections, models, router, transaction
 from django.db.models.expressions import DatabaseDefault
 
@@ -58,7 +59,17 @@ class Record(models.Model):
 
     def refresh_from_db(self, using=None, fields=None, from_queryset=None):
         super().refresh_from_db(using=using, fields=fields, from_queryset=from_queryset)
-        self._loaded = self._snapshot()
+        # Reading a deferred column comes here too: what was set meanwhile on the others is still to be saved.
+        self._remember(fields)
+
+    def _remember(self, names=None):
+        """Take the current values of these columns (field names or attnames), or of all, for what the database holds."""
+        taken = self._snapshot()
+        if names is not None:
+            names = set(names)
+            wanted = {f.attname for f in self._meta.concrete_fields if f.name in names or f.attname in names}
+            taken = getattr(self, "_loaded", {}) | {attname: taken[attname] for attname in wanted & taken.keys()}
+        self._loaded = taken
 
     def _snapshot(self):
         """{attname: value} of the loaded columns; JSON and arrays are copied, as they can change in place."""
@@ -83,9 +94,19 @@ class Record(models.Model):
             before = loaded.get(attname)
             if isinstance(after, DatabaseDefault):
                 continue
-            if attname not in loaded or before != after:
+            if attname not in loaded or before != self._in_type_of(before, after, column):
                 changed[column.name] = (before, after)
         return changed
+
+    @staticmethod
+    def _in_type_of(before, after, column):
+        """`after` as the column reads it, so that "12.50" set where Decimal("12.50") was is no change."""
+        if after is None or type(after) is type(before) or hasattr(after, "resolve_expression"):
+            return after
+        try:
+            return column.to_python(after)
+        except ValidationError:
+            return after
 
     # -- Writing
 
@@ -109,9 +130,14 @@ class Record(models.Model):
         using = using or router.db_for_write(type(self), instance=self)
         with transaction.atomic(using=using, savepoint=False):
             super().save(force_insert=force_insert, force_update=force_update, using=using, update_fields=update_fields)
-            self._loaded = self._snapshot()
+            self._remember(update_fields)
             if self.publishes:
                 action = events.CREATED if adding else events.UPDATED
+                # Read again: where an expression was set, the database has answered with its value.
+                changed = {
+                    name: (before, self.__dict__.get(self._meta.get_field(name).attname))
+                    for name, (before, _) in changed.items()
+                }
                 events.publish(events.record_change(action, self, changes=self._described(changed, adding)))
 
     def _described(self, changed, adding):
@@ -157,7 +183,7 @@ class Record(models.Model):
         relations = [
             relation
             for relation in self._meta.get_fields(include_hidden=True)
-            if relation.auto_created and relation.one_to_many and issubclass(relation.related_model, TenantModel)
+            if relation.auto_created and relation.one_to_many and issubclass(relation.related_model, Record)
             and relation.related_model._meta.managed
         ]
         if not relations:
@@ -167,7 +193,7 @@ class Record(models.Model):
         for relation in relations:
             model, column = relation.related_model, relation.field.column
             where, values = f"{quote(column)} = %s", [self.pk]
-            if self.tenant_attname:
+            if self.tenant_attname and model.tenant_attname:
                 # The tenant's literal lets PostgreSQL prune partitions and use the indexes that begin with it.
                 where, values = f"{quote(model.tenant_attname)} = %s AND {where}", [self.owning_tenant_id, self.pk]
             counts.append(f"(SELECT count(*) FROM {quote(model._meta.db_table)} WHERE {where})")
@@ -205,7 +231,7 @@ class TenantModel(Record):
     def _ensure_in_scope(self):
         current = scope.require(f"Writing a {self._meta.verbose_name}")
         tenant_id = self.owning_tenant_id
-        if current.kind == scope.TENANT and tenant_id != current.tenant_id:
+        if current.kind == scope.TENANT and (tenant_id is None or scope.tenant_id_of(tenant_id) != current.tenant_id):
             raise CrossTenantWrite(
                 f"{self._meta.verbose_name} {self.pk} belongs to tenant {tenant_id}; the scope is {current.tenant_id}."
             )

@@ -8,7 +8,9 @@ savepoint rollback and close, so that it sends again. Here that one statement se
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.base.base import NO_DB_ALIAS
+from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 from django_tenants.postgresql_backend.base import DatabaseWrapper as TenantsDatabaseWrapper
+from psycopg.pq import TransactionStatus
 
 from nexora.kernel import scope
 from nexora.kernel.db.backend.operations import DatabaseOperations
@@ -17,6 +19,18 @@ from nexora.kernel.db.login import OWNER, RUNTIME
 
 SET_SCOPE = "SELECT set_config('nexora.tenant_id', %s, false), set_config('role', %s, false)"
 OUTSIDE = ("", "none")
+
+
+class ScopedCursor(CursorWrapper):
+    """A cursor may be held while scopes come and go: the scope that counts is that of the statement."""
+
+    def _execute_with_wrappers(self, sql, params, many, executor):
+        self.db._handle_search_path()
+        return super()._execute_with_wrappers(sql, params, many, executor)
+
+
+class ScopedDebugCursor(ScopedCursor, CursorDebugWrapper):
+    pass
 
 
 class DatabaseWrapper(TenantsDatabaseWrapper):
@@ -30,6 +44,7 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
     def __init__(self, settings_dict, alias="default"):
         self.login = OWNER if alias == NO_DB_ALIAS else RUNTIME
         self._constructed = False
+        self._scope_sent = None
         super().__init__(settings_dict, alias)
         self._constructed = True
 
@@ -66,6 +81,18 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
 
     # -- Which scope
 
+    def make_cursor(self, cursor):
+        return ScopedCursor(cursor, self)
+
+    def make_debug_cursor(self, cursor):
+        return ScopedDebugCursor(cursor, self)
+
+    def _commit(self):
+        # COMMIT of a failed transaction rolls back without an error, and takes back what was set in it.
+        if self.connection is not None and self.connection.info.transaction_status == TransactionStatus.INERROR:
+            self.search_path_set_schemas = None
+        return super()._commit()
+
     def set_tenant(self, tenant, include_public=True):
         """django-tenants' API: sets the scope of this context. A tenant without an id stands for "no tenant"."""
         if not self._constructed:
@@ -89,8 +116,11 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
         return (str(current.tenant_id) if current.tenant_id else "", role)
 
     def _handle_search_path(self, cursor=None):
-        """Called by django-tenants before every cursor is handed out."""
+        """Called before every cursor is handed out (by django-tenants) and before every statement."""
         if self._setting_search_path:
+            return
+        # django-tenants forgets what was sent by setting it to None.
+        if self.search_path_set_schemas is not None and scope.current() is self._scope_sent:
             return
         state = self._session_state()
         if state == self.search_path_set_schemas:
@@ -98,12 +128,18 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
         if self.search_path_set_schemas is None and state == OUTSIDE and self.login == OWNER:
             return
         self._setting_search_path = True
+        self.search_path_set_schemas = None
+        try:
+            with self.wrap_database_errors:
+                self._send(state)
+        finally:
+            self._setting_search_path = False
+
+    def _send(self, state):
         try:
             self.connection.execute(SET_SCOPE, state)
         except psycopg.errors.InFailedSqlTransaction:
             # The transaction is lost anyway and the next statement says so; its rollback makes us send again.
-            self.search_path_set_schemas = None
-        else:
-            self.search_path_set_schemas = state
-        finally:
-            self._setting_search_path = False
+            return
+        self.search_path_set_schemas = state
+        self._scope_sent = scope.current()

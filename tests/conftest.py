@@ -1,0 +1,183 @@
+"""The cast and the guards.
+
+At acme there is one person per role, named after it, and a second user; at globex mallory, an admin who must never see
+acme; on the platform root. Tests run as the runtime role and in no scope: a test that needs one enters it.
+"""
+
+from uuid import uuid4
+
+import pytest
+from django.conf import settings
+from django.test import Client, override_settings
+from rest_framework.test import APIClient
+
+from apps.tenants import hosts
+from nexora.kernel import scope
+from nexora.kernel.scope import PLATFORM_TENANT_ID, tenant_scope, unscoped
+from tests.factories import TenantFactory, UserFactory
+
+CHEAP_HASHER = "django.contrib.auth.hashers.MD5PasswordHasher"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes seconds; leave it out with -m 'not slow'")
+
+
+# -- Guards
+
+
+@pytest.fixture(autouse=True)
+def _no_scope_outlives_a_test():
+    """Each test begins in no scope and leaves none behind."""
+    scope.activate(None)
+    yield
+    left, _ = scope.current(), scope.activate(None)
+    assert left is None, f"the test left its scope behind: {left}"
+
+
+@pytest.fixture(autouse=True)
+def _no_host_is_remembered():
+    """Tenants are made anew in each test; the process remembers hosts for seconds."""
+    hosts.forget()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords():
+    """Argon2 is slow on purpose, and a test signs in often. Real hashes are still verified."""
+    with override_settings(PASSWORD_HASHERS=[CHEAP_HASHER, *settings.PASSWORD_HASHERS]):
+        yield
+
+
+@pytest.fixture
+def real_password_hashers(settings):
+    """The hashers of production, for tests about passwords themselves."""
+    settings.PASSWORD_HASHERS = [hasher for hasher in settings.PASSWORD_HASHERS if hasher != CHEAP_HASHER]
+
+
+# -- The cast
+
+
+@pytest.fixture
+def acme(db):
+    return TenantFactory(name="Acme Corp", subdomain="acme")
+
+
+@pytest.fixture
+def globex(db):
+    return TenantFactory(name="Globex", subdomain="globex")
+
+
+@pytest.fixture
+def platform(db):
+    from apps.tenants.models import Tenant
+
+    with unscoped(reason="test data"):
+        return Tenant.objects.get(pk=PLATFORM_TENANT_ID)
+
+
+@pytest.fixture
+def admin(acme):
+    return UserFactory(tenant=acme, role="admin", name="Admin", email="admin@acme.com")
+
+
+@pytest.fixture
+def manager(acme):
+    return UserFactory(tenant=acme, role="manager", name="Manager", email="manager@acme.com")
+
+
+@pytest.fixture
+def member(acme):
+    """The person of role `user`."""
+    return UserFactory(tenant=acme, role="user", name="Member", email="user@acme.com")
+
+
+@pytest.fixture
+def colleague(acme):
+    """Another person of role `user`: what is theirs is not member's."""
+    return UserFactory(tenant=acme, role="user", name="Colleague", email="colleague@acme.com")
+
+
+@pytest.fixture
+def guest(acme):
+    return UserFactory(tenant=acme, role="guest", name="Guest", email="guest@acme.com")
+
+
+@pytest.fixture
+def mallory(globex):
+    return UserFactory(tenant=globex, role="admin", name="Mallory", email="mallory@globex.com")
+
+
+@pytest.fixture
+def root(platform):
+    return UserFactory(tenant=platform, role="super_admin", name="Root", email="root@nexora.example")
+
+
+@pytest.fixture
+def cast(admin, manager, member, guest, root):
+    """{role: the person who has it}: of acme, but for the platform's super_admin."""
+    return {person.role: person for person in (admin, manager, member, guest, root)}
+
+
+# -- Places
+
+
+@pytest.fixture
+def in_acme(acme):
+    """The whole test runs in acme's scope."""
+    with tenant_scope(acme):
+        yield acme
+
+
+@pytest.fixture
+def in_scope():
+    """`with in_scope(tenant):`"""
+    return tenant_scope
+
+
+def host_of(tenant):
+    """The host on which a tenant answers."""
+    return settings.BASE_DOMAIN if tenant.pk == PLATFORM_TENANT_ID else f"{tenant.subdomain}.{settings.BASE_DOMAIN}"
+
+
+@pytest.fixture
+def client_for():
+    """`client_for(user)`: an API client on the user's host that carries an access token; `client_for(None, tenant=…)`: none."""
+    from apps.accounts.services import access_token
+
+    def make(user, *, tenant=None):
+        client = APIClient(HTTP_HOST=host_of(tenant or user.tenant))
+        if user:
+            with tenant_scope(user.tenant_id):
+                token = access_token(user, uuid4())
+            client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+        return client
+
+    return make
+
+
+@pytest.fixture
+def admin_client_for(db):
+    """`admin_client_for(user)`: a browser on the user's host, signed in to the admin by session."""
+
+    def make(user):
+        client = Client(HTTP_HOST=host_of(user.tenant))
+        with tenant_scope(user.tenant_id):
+            client.force_login(user)
+        return client
+
+    return make
+
+
+# -- The owner's database
+
+
+@pytest.fixture
+def owner_connection(django_db_setup, django_db_blocker):
+    """A Django connection to the test database logged in as the owner, inside a transaction that is rolled back.
+
+    It is another session: it does not see rows of the test's own open transaction.
+    """
+    from tests.database import owner_transaction
+
+    with django_db_blocker.unblock(), owner_transaction() as connection:
+        yield connection

@@ -1,0 +1,40 @@
+"""Sessions of their own, for tests about the database itself."""
+
+from contextlib import contextmanager
+
+from django.db import connections, transaction
+
+from nexora.kernel.db.login import OWNER
+
+
+@contextmanager
+def another_session(*, login=None, database=None):
+    """A second connection of the default alias, outside the test's transaction; closed at the end."""
+    connection = connections["default"].copy()
+    if login:
+        connection.login = login
+    if database:
+        connection.settings_dict["NAME"] = database
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def as_default(connection):
+    """Inside, `connection` is what the ORM, `atomic` and the commands use."""
+    usual = connections["default"]
+    connections["default"] = connection
+    try:
+        yield connection
+    finally:
+        connections["default"] = usual
+
+
+@contextmanager
+def owner_transaction():
+    """The default connection is one of the owner, in a transaction that is rolled back; no scope is entered."""
+    with another_session(login=OWNER) as connection, as_default(connection), transaction.atomic():
+        yield connection
+        transaction.set_rollback(True)
