@@ -52,6 +52,6 @@ class Command(BaseCommand):
             # Not the error's own words: they may quote the URL, which holds a password.
             raise CommandError("DATABASE_ADMIN_URL must be postgresql://user:password@host:port/database.") from None
         except psycopg.OperationalError as error:
-            raise CommandError(f"DATABASE_ADMIN_URL does not connect: {str(error).strip().splitlines()[-1]}") from error
+            raise CommandError(f"DATABASE_ADMIN_URL does not connect: {' '.join(str(error).split())}") from error
         with connection:
             return prepare(connection, plan)

@@ -3,16 +3,25 @@ import logging
 import os
 import signal
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 from django.core.management.base import BaseCommand, CommandError
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.utils import connector_params
+from procrastinate.exceptions import ConnectorException
 from procrastinate.psycopg_connector import PsycopgConnector
+from psycopg_pool import PoolTimeout
 
 from nexora.kernel import jobs
+from nexora.kernel.db.embedded import EmbeddedError
 
 log = logging.getLogger("nexora.worker")
+
+LOST = (ConnectorException, PoolTimeout, psycopg.OperationalError, EmbeddedError)
+ATTEMPTS = 5
+STEADY_SECONDS = 60
 
 
 class Command(BaseCommand):
@@ -27,12 +36,24 @@ class Command(BaseCommand):
         if concurrency < 1:
             raise CommandError("--concurrency must be at least 1.")
         self.stopping = False
-        connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=concurrency + 3)
-        with app.replace_connector(connector):
-            asyncio.run(self.work(concurrency, queues, until_empty))
-        if not self.stopping and not until_empty:
-            # procrastinate ends by itself when its heartbeat fails, for example because the database went away.
-            raise CommandError("The worker ended unasked; the log above says why. Start it again.")
+        failures = 0
+        while True:
+            started = time.monotonic()
+            try:
+                connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=concurrency + 3)
+                with app.replace_connector(connector):
+                    asyncio.run(self.work(concurrency, queues, until_empty))
+                reason = "it lost its connection"
+            except LOST as error:
+                reason = str(error)
+            if self.stopping or until_empty:
+                return
+            # procrastinate ends when its heartbeat or its listening fails; a database that restarts is no reason to.
+            failures = 1 if time.monotonic() - started > STEADY_SECONDS else failures + 1
+            if failures > ATTEMPTS:
+                raise CommandError(f"The worker ended {failures} times in a row: {reason}")
+            log.warning("The worker ended (%s); it starts again in %s s.", reason, failures)
+            time.sleep(failures)
 
     async def work(self, concurrency, queues, until_empty):
         loop = asyncio.get_running_loop()
