@@ -61,9 +61,7 @@ def refresh_session(*, refresh):
         swapped = (
             session.filter(token=spent, expires_at__gt=now)
             .unpublished(NO_RECORD)
-            .update(
-                token=RefreshToken.digest(replacement), previous_token=spent, rotated_at=now, expires_at=expires_at
-            )
+            .update(token=RefreshToken.digest(replacement), previous_token=spent, rotated_at=now, expires_at=expires_at)
         )
         user = User.objects.active().filter(refresh_tokens__id=session_id).first() if swapped else None
         if swapped and user is None:
@@ -120,4 +118,6 @@ def _session_of(refresh):
             raise NotSignedIn("This session belongs to another organisation's host.", code="token_not_valid")
         return uuid.UUID(token["sid"])
     except (TokenError, KeyError, ValueError) as error:
-        raise NotSignedIn("The refresh token is invalid or has expired. Sign in again.", code="token_not_valid") from error
+        raise NotSignedIn(
+            "The refresh token is invalid or has expired. Sign in again.", code="token_not_valid"
+        ) from error

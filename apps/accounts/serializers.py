@@ -1,0 +1,139 @@
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError as DjangoValidationError
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from nexora.kernel import permissions
+from nexora.kernel.api.serializers import TenantModelSerializer
+from nexora.kernel.errors import Forbidden
+
+from .models import AuditEvent, User
+
+# What people may change of their own account, where the policy gives them no more than that.
+OWN_ACCOUNT_FIELDS = frozenset({"name", "avatar", "password"})
+
+
+class CredentialsSerializer(serializers.Serializer):
+    email = serializers.CharField(max_length=255)
+    password = serializers.CharField(max_length=1024, trim_whitespace=False, write_only=True)
+
+
+class RefreshSerializer(serializers.Serializer):
+    refresh = serializers.CharField(max_length=4096)
+
+
+class TokenPairSerializer(serializers.Serializer):
+    access = serializers.CharField(read_only=True)
+    refresh = serializers.CharField(read_only=True)
+
+
+class EndedSerializer(serializers.Serializer):
+    ended = serializers.IntegerField(read_only=True, help_text="How many sessions ended.")
+
+
+class MyTenantSerializer(serializers.Serializer):
+    id = serializers.UUIDField(read_only=True)
+    name = serializers.CharField(read_only=True)
+    subdomain = serializers.CharField(read_only=True)
+    plan = serializers.CharField(read_only=True)
+
+
+class MeSerializer(serializers.ModelSerializer):
+    tenant = MyTenantSerializer(read_only=True)
+    permissions = serializers.SerializerMethodField()
+
+    class Meta:
+        model = User
+        fields = ["id", "email", "name", "avatar", "role", "email_verified", "last_login", "tenant", "permissions"]
+        read_only_fields = fields
+
+    @extend_schema_field(
+        {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": {"type": "string"}}}
+    )
+    def get_permissions(self, user) -> dict:
+        """{resource: {action: "all" or "own"}}"""
+        return {
+            resource: cell
+            for resource in permissions.policy().resources
+            if (cell := permissions.policy().cells.get((user.role, resource)))
+        }
+
+
+class UserSerializer(TenantModelSerializer):
+    password = serializers.CharField(max_length=255, trim_whitespace=False, write_only=True, required=False)
+
+    class Meta:
+        model = User
+        fields = [
+            "id",
+            "email",
+            "name",
+            "avatar",
+            "role",
+            "status",
+            "email_verified",
+            "last_login",
+            "created_at",
+            "updated_at",
+            "password",
+        ]
+        read_only_fields = ["id", "email_verified", "last_login", "created_at", "updated_at"]
+
+    def validate_password(self, value):
+        try:
+            validate_password(value, self.instance)
+        except DjangoValidationError as error:
+            raise serializers.ValidationError(error.messages) from error
+        return value
+
+    def validate(self, data):
+        data = super().validate(data)
+        user = self.context["request"].user
+        if self.instance is None and "password" not in data:
+            raise serializers.ValidationError({"password": "This field is required."})
+        if "role" in data:
+            permissions.ensure_may_grant(user, data["role"])
+        if self.instance is not None:
+            self._ensure_may_edit(user, data)
+        return data
+
+    def _ensure_may_edit(self, user, data):
+        if permissions.reach(user, User, "update") == permissions.OWN:
+            beyond = {
+                name for name in data if name not in OWN_ACCOUNT_FIELDS and data[name] != getattr(self.instance, name)
+            }
+            if beyond:
+                raise Forbidden(
+                    "Of your own account you may change name, avatar and password. Ask an admin for the rest.",
+                    fields={name: ["Only an admin changes this."] for name in sorted(beyond)},
+                )
+
+    def create(self, validated_data):
+        user = User(**{name: value for name, value in validated_data.items() if name != "password"})
+        user.set_password(validated_data["password"])
+        user.save()
+        return user
+
+    def update(self, instance, validated_data):
+        if (password := validated_data.pop("password", None)) is not None:
+            instance.set_password(password)
+        return super().update(instance, validated_data)
+
+
+class AuditEventSerializer(TenantModelSerializer):
+    class Meta:
+        model = AuditEvent
+        fields = [
+            "id",
+            "actor",
+            "actor_label",
+            "action",
+            "resource",
+            "record_id",
+            "record_label",
+            "changes",
+            "children",
+            "ip_address",
+            "created_at",
+        ]
+        read_only_fields = fields

@@ -1,0 +1,25 @@
+from nexora.kernel.api.viewsets import PLATFORM, TENANT, ReadOnlyTenantViewSet, TenantViewSet
+
+from .filters import AuditEventFilterSet, UserFilterSet
+from .models import AuditEvent, User
+from .serializers import AuditEventSerializer, UserSerializer
+
+
+class UserViewSet(TenantViewSet):
+    """The people of this organisation."""
+
+    queryset = User.objects.all()
+    serializer_class = UserSerializer
+    filterset_class = UserFilterSet
+    ordering = ("-created_at",)
+    search_fields = ("name", "email")
+
+
+class AuditEventViewSet(ReadOnlyTenantViewSet):
+    """Who changed what, when, from which value to which."""
+
+    queryset = AuditEvent.objects.all()
+    serializer_class = AuditEventSerializer
+    filterset_class = AuditEventFilterSet
+    ordering = ("-created_at",)
+    hosts = (TENANT, PLATFORM)
