@@ -166,12 +166,13 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.authentication.TenantJWTAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["nexora.kernel.permissions.PolicyPermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["nexora.kernel.api.formats.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "nexora.kernel.api.formats.JSONNegotiation",
+    "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_PAGINATION_CLASS": "nexora.kernel.api.pagination.KeysetPagination",
     "DEFAULT_FILTER_BACKENDS": ["nexora.kernel.api.filters.FilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "nexora.kernel.api.schema.ApiSchema",
     "EXCEPTION_HANDLER": "nexora.kernel.api.exceptions.problem_handler",
-    "PAGE_SIZE": 50,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SIMPLE_JWT = {
@@ -194,6 +195,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "PREPROCESSING_HOOKS": ["nexora.kernel.api.schema.host_endpoints"],
+    # Without drf-spectacular's own hook, which names enums: `status` means something else in every table.
+    "POSTPROCESSING_HOOKS": ["nexora.kernel.api.schema.document_problems"],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
 
 FIXTURE_DIRS = [BASE_DIR / "fixtures"]

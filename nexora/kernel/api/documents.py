@@ -1,0 +1,58 @@
+"""The OpenAPI document and Swagger UI, open to everybody."""
+
+from functools import cache
+
+from django.utils.decorators import method_decorator
+from django.views.decorators.csp import csp_override
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import (
+    OpenApiJsonRenderer,
+    OpenApiJsonRenderer2,
+    OpenApiYamlRenderer,
+    OpenApiYamlRenderer2,
+)
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.response import Response
+
+from nexora.kernel.api.declarations import PLATFORM, TENANT
+from nexora.kernel.api.viewsets import on_platform
+
+
+@cache
+def document(host):
+    """The document of a kind of host, made once per process: it takes some hundred milliseconds."""
+    return SchemaGenerator().get_schema(request=None, public=True)
+
+
+class SchemaView(SpectacularAPIView):
+    """OpenAPI 3.1, as JSON, or as YAML for `?format=yaml`."""
+
+    renderer_classes = (OpenApiJsonRenderer2, OpenApiJsonRenderer, OpenApiYamlRenderer, OpenApiYamlRenderer2)
+    content_negotiation_class = DefaultContentNegotiation
+
+    def _get_schema_response(self, request):
+        host = PLATFORM if on_platform() else TENANT
+        return Response(document(host), headers={"Vary": "Host"})
+
+
+# Swagger UI writes style attributes and inlines its icons; its scripts are files of ours.
+@method_decorator(
+    csp_override(
+        {
+            "default-src": ["'self'"],
+            "style-src": ["'self'", "'unsafe-inline'"],
+            "img-src": ["'self'", "data:"],
+            "object-src": ["'none'"],
+            "base-uri": ["'self'"],
+            "frame-ancestors": ["'none'"],
+            "form-action": ["'self'"],
+        }
+    ),
+    name="dispatch",
+)
+class DocsView(SpectacularSwaggerSplitView):
+    """Swagger UI, from our own static files."""
+
+    url_name = "schema"
+    content_negotiation_class = DefaultContentNegotiation

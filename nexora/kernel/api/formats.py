@@ -1,0 +1,58 @@
+"""JSON in, JSON out."""
+
+import json
+
+from django.core.exceptions import ValidationError
+from rest_framework.exceptions import NotAcceptable, ParseError
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.parsers import JSONParser
+
+from nexora.kernel.api.exceptions import invalid
+from nexora.kernel.json import validate_json
+
+ANY = ("*/*", "application/*", "application/json", "application/problem+json")
+
+
+def _no_constant(name):
+    raise ValueError(f"{name} is not JSON")
+
+
+def _unique_keys(pairs):
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is given twice in one object")
+    return found
+
+
+class StrictJSONParser(JSONParser):
+    """UTF-8 JSON without NaN and double keys, every value of which could be stored; errors name the key."""
+
+    def parse(self, stream, media_type=None, parser_context=None):
+        try:
+            # Not orjson: it turns whole numbers beyond 64 bits into floats without a word.
+            data = json.loads(stream.read().decode(), parse_constant=_no_constant, object_pairs_hook=_unique_keys)
+        except RecursionError:
+            raise ParseError("it is nested too deeply.") from None
+        except ValueError as error:
+            raise ParseError(f"{error}.") from None
+        errors = {}
+        for key, value in data.items() if isinstance(data, dict) else [("non_field_errors", data)]:
+            try:
+                validate_json(key)
+                validate_json(value)
+            except ValidationError as error:
+                errors[key.encode(errors="replace").decode()[:100]] = error.messages
+        if errors:
+            raise invalid(errors)
+        return data
+
+
+class JSONNegotiation(DefaultContentNegotiation):
+    """One renderer. An Accept header that admits no JSON is refused; there is no `?format=`."""
+
+    def select_renderer(self, request, renderers, format_suffix=None):
+        renderer = renderers[0]
+        accept = request.META.get("HTTP_ACCEPT")
+        if accept and not any(part.split(";")[0].strip().lower() in ANY for part in accept.split(",")):
+            raise NotAcceptable()
+        return renderer, renderer.media_type

@@ -1,0 +1,133 @@
+"""The OpenAPI document: written for the host that it is read on, with every error described once."""
+
+from drf_spectacular.contrib.django_filters import DjangoFilterExtension
+from drf_spectacular.openapi import AutoSchema
+
+from nexora.kernel import scope
+from nexora.kernel.api import exceptions, viewsets
+from nexora.kernel.api.declarations import PLATFORM, TENANT
+from nexora.kernel.api.filters import MAX_ORDERING, ORDERING, SEARCH
+from nexora.kernel.errors import Conflict, Forbidden, Invalid, NotSignedIn
+
+DOCUMENTED = {
+    "400": (Invalid, "A parameter or a field is wrong; `errors` says which and why."),
+    "401": (NotSignedIn, "No access token, or one that is no longer good."),
+    "403": (Forbidden, "The person's role does not allow this."),
+    "404": (exceptions.NotFound, "No such record, or none that the person may see."),
+    "406": (exceptions.NotAcceptable, "The Accept header admits no JSON."),
+    "409": (Conflict, "The records are in a state that forbids it, or the value is taken."),
+    "413": (exceptions.TooLarge, "The body is too large."),
+    "415": (exceptions.UnsupportedMediaType, "The body is not declared as JSON."),
+}
+PROBLEM = {
+    "type": "object",
+    "description": "An error, as RFC 9457 has it.",
+    "required": ["type", "title", "status", "code", "detail", "instance"],
+    "properties": {
+        "type": {"type": "string", "description": "Path of a page about this kind of error."},
+        "title": {"type": "string", "description": "The kind in a few words."},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "code": {
+            "type": "string",
+            "description": "The kind in a word that never changes: what a program should look at.",
+        },
+        "detail": {"type": "string", "description": "What happened, and what to do."},
+        "instance": {"type": "string", "description": "Path of the request."},
+        "errors": {
+            "type": "object",
+            "description": "Sentences by field or parameter.",
+            "additionalProperties": {"type": "array", "items": {"type": "string"}},
+        },
+    },
+}
+
+
+class ApiSchema(AutoSchema):
+    def get_description(self):
+        view = self.view
+        if not isinstance(view, viewsets.TenantRecords):
+            return super().get_description()
+        # A viewset's own words, not those of the base class, which speak to its authors.
+        extra = view.action in view.action_rights
+        own = getattr(view, view.action).__doc__ if extra else vars(type(view)).get("__doc__")
+        return " ".join((own or "").split())
+
+    def get_tags(self):
+        return [self.path.removeprefix("/api/v1/").split("/")[0]]
+
+
+class FilterBackendExtension(DjangoFilterExtension):
+    """A list's filters, and `search` and `ordering`, which django-filter does not know."""
+
+    target_class = "nexora.kernel.api.filters.FilterBackend"
+    priority = 1
+
+    def get_schema_operation_parameters(self, auto_schema, *args, **kwargs):
+        view = auto_schema.view
+        if getattr(view, "action", None) != "list":
+            return []
+        parameters = super().get_schema_operation_parameters(auto_schema, *args, **kwargs)
+        if view.search_fields:
+            parameters.append(
+                {
+                    "name": SEARCH,
+                    "in": "query",
+                    "required": False,
+                    "description": f"How {' or '.join(view.search_fields)} begins; of several words, each one of them.",
+                    "schema": {"type": "string", "maxLength": 200},
+                }
+            )
+        fields = "|".join(view.ordering_fields)
+        parameters.append(
+            {
+                "name": ORDERING,
+                "in": "query",
+                "required": False,
+                "description": f"Up to {MAX_ORDERING} of {', '.join(view.ordering_fields)}; `-` for descending.",
+                "schema": {
+                    "type": "string",
+                    "pattern": f"^-?({fields})(,-?({fields})){{0,{MAX_ORDERING - 1}}}$",
+                    "default": ",".join(view.ordering),
+                },
+            }
+        )
+        return parameters
+
+
+# -- Hooks of drf-spectacular (settings.SPECTACULAR_SETTINGS)
+
+
+def host_endpoints(endpoints):
+    """The endpoints that this host serves; outside any scope (the command) a tenant's."""
+    current = scope.current()
+    host = PLATFORM if current and current.is_platform else TENANT
+    return [endpoint for endpoint in endpoints if host in getattr(endpoint[3].cls, "hosts", (host,))]
+
+
+def document_problems(result, generator, request, public):
+    """Every operation gets the errors it may answer, all of one shape."""
+    components = result.setdefault("components", {})
+    components.setdefault("schemas", {})["Problem"] = PROBLEM
+    components["responses"] = {
+        kind.__name__: {
+            "description": sentence,
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for kind, sentence in DOCUMENTED.values()
+    }
+    for path, operations in result["paths"].items():
+        for method, operation in operations.items():
+            answers = {"400", "406"}
+            if any(operation.get("security") or ()):
+                answers |= {"401", "403"}
+            elif method == "post":
+                answers |= {"401"}
+            if "{" in path:
+                answers.add("404")
+            if method != "get":
+                answers.add("409")
+            if "requestBody" in operation:
+                answers |= {"413", "415"}
+            for status in sorted(answers - operation["responses"].keys()):
+                operation["responses"][status] = {"$ref": f"#/components/responses/{DOCUMENTED[status][0].__name__}"}
+    return result

@@ -1,0 +1,202 @@
+"""The base of every record's serializer: strict about what comes in, plain about what goes out."""
+
+import copy
+import uuid
+
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import models
+from rest_framework import serializers
+from rest_framework.fields import SkipField, empty
+from rest_framework.validators import UniqueValidator
+
+from nexora.kernel.api.constraints import NO_SUCH_RECORD
+from nexora.kernel.json import validate_json
+
+READ_ONLY = "Read-only. Leave it out, or send the value that it has."
+UNKNOWN_FIELD = "Unknown field."
+
+
+# -- Fields that take the JSON type they document, where DRF's would convert
+
+
+class TextField(serializers.CharField):
+    def run_validation(self, data=empty):
+        # One way to say "nothing": the column's NULL.
+        if self.allow_null and isinstance(data, str) and not data.strip():
+            data = None
+        return super().run_validation(data)
+
+    def to_internal_value(self, data):
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class SlugField(serializers.SlugField, TextField):
+    pass
+
+
+class TrueFalseField(serializers.BooleanField):
+    default_error_messages = {"invalid": "Must be true or false."}
+
+    def to_internal_value(self, data):
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class WholeNumberField(serializers.IntegerField):
+    def to_internal_value(self, data):
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class MoneyField(serializers.DecimalField):
+    """A Decimal: text in answers, text or a number in requests."""
+
+    def to_internal_value(self, data):
+        if isinstance(data, bool) or not isinstance(data, (str, int, float)):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class JSONField(serializers.JSONField):
+    def to_internal_value(self, data):
+        validate_json(data)
+        return super().to_internal_value(data)
+
+
+class TenantRelatedField(serializers.PrimaryKeyRelatedField):
+    """The id of a record of the tenant in scope; another tenant's id is as unknown as any other."""
+
+    default_error_messages = {"does_not_exist": NO_SUCH_RECORD, "incorrect_type": "Must be an id: a UUID in quotes."}
+
+    def to_internal_value(self, data):
+        try:
+            key = uuid.UUID(data) if isinstance(data, str) and len(data) == 36 else None
+        except ValueError:
+            key = None
+        if key is None:
+            self.fail("incorrect_type")
+        return super().to_internal_value(key)
+
+
+class TenantModelSerializer(serializers.ModelSerializer):
+    """A ModelSerializer whose tenant is the scope's.
+
+    * Unknown fields are errors; read-only ones may be sent back unchanged, so that what was read can be PUT.
+    * Fields and Model.clean() of the candidate are checked once, so the API and the admin refuse alike. Uniqueness and
+      foreign keys are the database's to check; nexora.kernel.api.constraints puts its refusals into words.
+
+    Meta.create_only   fields that are given once and are read-only afterwards
+    """
+
+    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
+        models.BooleanField: TrueFalseField,
+        models.CharField: TextField,
+        models.TextField: TextField,
+        models.SlugField: SlugField,
+        models.IntegerField: WholeNumberField,
+        models.BigIntegerField: WholeNumberField,
+        models.DecimalField: MoneyField,
+        models.JSONField: JSONField,
+    }
+    serializer_related_field = TenantRelatedField
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        name, fields = cls.__name__, getattr(getattr(cls, "Meta", None), "fields", ())
+        if not isinstance(fields, (list, tuple)):
+            raise TypeError(f"{name}.Meta.fields must list its fields: what a client sees is never an accident.")
+        if "tenant" in fields and "tenant" not in cls._declared_fields:
+            raise TypeError(f"{name} lists tenant, which is the host. Only a platform serializer declares that field.")
+
+    # -- Building the fields
+
+    def build_standard_field(self, field_name, model_field):
+        field_class, kwargs = super().build_standard_field(field_name, model_field)
+        if "validators" in kwargs:
+            # A check before the INSERT would be 400 most of the time and 409 in a race; the constraint is always 409.
+            kwargs["validators"] = [v for v in kwargs["validators"] if not isinstance(v, UniqueValidator)]
+        if isinstance(model_field, models.BooleanField) and model_field.has_default() and not kwargs.get("read_only"):
+            # The column may hold NULL, for the seed says so; nobody needs a third answer.
+            kwargs.pop("allow_null", None)
+        return field_class, kwargs
+
+    def get_unique_together_validators(self):
+        return []
+
+    def get_fields(self):
+        fields = super().get_fields()
+        if isinstance(self.instance, models.Model):
+            for name in getattr(self.Meta, "create_only", ()):
+                fields[name].read_only = True
+                fields[name].required = False
+        return fields
+
+    # -- Reading a body
+
+    def to_internal_value(self, data):
+        if isinstance(data, dict):
+            self._refuse_unknown_and_read_only(data)
+        return super().to_internal_value(data)
+
+    def _refuse_unknown_and_read_only(self, data):
+        errors = {}
+        for name in data:
+            field = self.fields.get(name)
+            if field is None:
+                errors[str(name)[:100]] = [UNKNOWN_FIELD]
+            elif field.read_only and not self._is_current(field, data[name]):
+                errors[name] = [READ_ONLY]
+            if len(errors) == 20:
+                break
+        if errors:
+            raise serializers.ValidationError(errors)
+
+    def _is_current(self, field, value):
+        if not isinstance(self.instance, models.Model):
+            return False
+        try:
+            current = field.get_attribute(self.instance)
+        except SkipField:
+            return False
+        if isinstance(field, serializers.PrimaryKeyRelatedField):
+            current = getattr(current, "pk", None)
+            return value == (current and str(current))
+        return value == (current if current is None else field.to_representation(current))
+
+    def run_validation(self, data=empty):
+        value = super().run_validation(data)
+        return value if value is None else self._clean_as_record(value)
+
+    def _clean_as_record(self, attrs):
+        """`attrs` as the model's own to_python, validators and clean() leave them; their errors, by field."""
+        model = self.Meta.model
+        columns = {field.name: field for field in model._meta.concrete_fields}
+        given = {name: value for name, value in attrs.items() if name in columns}
+        if isinstance(self.instance, models.Model):
+            candidate = copy.copy(self.instance)
+            candidate._state = copy.copy(candidate._state)
+            candidate._state.fields_cache = {}
+            for name, value in given.items():
+                setattr(candidate, name, value)
+        else:
+            candidate = model(**given)
+        # A foreign key's own check would ask the database again for the record that the field has just fetched.
+        unchecked = [name for name, field in columns.items() if name not in given or field.is_relation]
+        before = {field.attname: candidate.__dict__.get(field.attname) for field in columns.values()}
+        try:
+            candidate.clean_fields(exclude=unchecked)
+            candidate.clean()
+        except DjangoValidationError as error:
+            raise serializers.ValidationError(serializers.as_serializer_error(error)) from error
+        for name, field in columns.items():
+            value = candidate.__dict__.get(field.attname)
+            if name in given and not field.is_relation:
+                attrs[name] = value
+            elif value is not before[field.attname] and value != before[field.attname]:
+                attrs.pop(name, None)
+                attrs[field.attname] = value
+        return attrs

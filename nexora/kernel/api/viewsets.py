@@ -1,0 +1,200 @@
+"""The base of every record's viewset. A viewset is a table of contents:
+
+    class DealViewSet(TenantViewSet):
+        queryset = Deal.objects.all()
+        serializer_class = DealSerializer
+        filterset_class = DealFilterSet
+        ordering = ("-created_at",)
+        search_fields = ("title",)
+
+The base does the rest: which host serves it, who may do what (nexora.policy), one transaction around every write with
+the row locked, and the same 404 for another tenant's id, an unknown id and no id at all.
+"""
+
+import re
+from contextlib import ExitStack
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from rest_framework import mixins, viewsets
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.response import Response
+
+from nexora.kernel import events, scope
+from nexora.kernel.api import declarations
+from nexora.kernel.api.declarations import PLATFORM, TENANT
+from nexora.kernel.api.exceptions import NotFound, WrongHost, invalid
+from nexora.kernel.api.filters import (
+    FilterBackend,
+    refused_parameters,
+    requested_ordering,
+)
+from nexora.kernel.api.formats import JSONNegotiation, StrictJSONParser
+from nexora.kernel.api.pagination import KeysetPagination, Order
+from nexora.kernel.errors import Forbidden
+from nexora.kernel.permissions import PolicyPermission, may, narrow
+
+CANONICAL_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def on_platform():
+    return scope.require("Choosing the host's records").is_platform
+
+
+class TenantRecords(viewsets.GenericViewSet):
+    """
+    queryset                   the model's rows; the tenant, the policy's reach and narrow_queryset() are put to it
+    serializer_class           a TenantModelSerializer
+    platform_serializer_class  the same for the platform's host, where that differs
+    filterset_class            a TenantFilterSet
+    ordering                   the order of a list that asks for none
+    ordering_fields            what a list may be ordered by; default: every plain column that is shown
+    search_fields              columns that `search` looks at; none: no search
+    action_rights              {extra action: right of nexora.policy}
+    hosts                      which hosts serve it: "tenant", "platform" or both
+    """
+
+    filterset_class = None
+    platform_serializer_class = None
+    ordering = ()
+    ordering_fields = ()
+    search_fields = ()
+    action_rights = {}
+    hosts = (TENANT,)
+    is_platform = False
+
+    lookup_value_regex = "[^/]+"
+    filter_backends = (FilterBackend,)
+    pagination_class = KeysetPagination
+    permission_classes = (PolicyPermission,)
+    parser_classes = (StrictJSONParser,)
+    content_negotiation_class = JSONNegotiation
+    metadata_class = None
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        declarations.refuse_overrides(cls)
+        if cls.queryset is not None:
+            declarations.check(cls)
+            cls.resource = cls.queryset.model
+            cls.ordering_fields = cls.ordering_fields or declarations.orderable(cls)
+
+    # -- The request
+
+    def dispatch(self, request, *args, **kwargs):
+        """DRF's, with the handler of a write inside one transaction, and on the platform's host outside any tenant."""
+        self.args, self.kwargs = args, kwargs
+        self.request = request = self.initialize_request(request, *args, **kwargs)
+        self.headers = self.default_response_headers
+        try:
+            self.initial(request, *args, **kwargs)
+            handler = getattr(self, request.method.lower(), self.http_method_not_allowed)
+            if request.method.lower() not in self.http_method_names:
+                handler = self.http_method_not_allowed
+            with ExitStack() as around:
+                if self.is_platform:
+                    reason = f"platform API: {request.method} {request.path} by {request.user}"
+                    around.enter_context(scope.unscoped(reason=reason))
+                if request.method not in SAFE_METHODS:
+                    around.enter_context(transaction.atomic())
+                    around.enter_context(events.batch())
+                response = handler(request, *args, **kwargs)
+                if response.status_code >= 400 and request.method not in SAFE_METHODS:
+                    transaction.set_rollback(True)
+        except Exception as exc:
+            response = self.handle_exception(exc)
+        self.response = self.finalize_response(request, response, *args, **kwargs)
+        return self.response
+
+    def initial(self, request, *args, **kwargs):
+        self.is_platform = on_platform()
+        if (PLATFORM if self.is_platform else TENANT) not in self.hosts:
+            raise WrongHost(
+                f"The platform's host, {settings.BASE_DOMAIN}, serves this."
+                if not self.is_platform
+                else f"An organisation's host serves this: <subdomain>.{settings.BASE_DOMAIN}."
+            )
+        super().initial(request, *args, **kwargs)
+        if self.action is None:
+            return
+        if self.is_platform and request.user.role != "super_admin":
+            raise Forbidden("Only a super admin works across organisations. Sign in on your organisation's host.")
+        if self.action != "list" and (errors := refused_parameters(request.query_params, ())):
+            raise invalid(errors)
+
+    def permission_denied(self, request, message=None, code=None):
+        if request.authenticators and not request.successful_authenticator:
+            super().permission_denied(request, message, code)
+        right = PolicyPermission.right(self)
+        raise Forbidden(f"Your role, {request.user.role}, may not {right} {self.resource._meta.verbose_name_plural}.")
+
+    def options(self, request, *args, **kwargs):
+        """The methods of this address, in the Allow header."""
+        return Response(status=204)
+
+    # -- The rows
+
+    def get_queryset(self):
+        return self.narrow_queryset(narrow(self.queryset.all(), self.request.user, "view"))
+
+    def narrow_queryset(self, queryset):
+        """Override to show less than the tenant and the policy allow."""
+        return queryset
+
+    def get_object(self):
+        queryset = self.get_queryset()
+        if self.request.method not in SAFE_METHODS:
+            # An edit leaves the key alone, so it need not hold up inserts that point at the row; a deletion must.
+            queryset = queryset.select_for_update(of=("self",), no_key=self.request.method != "DELETE")
+        text = self.kwargs[self.lookup_field]
+        record = queryset.filter(pk=UUID(text)).first() if CANONICAL_ID.fullmatch(text) else None
+        if record is None:
+            raise NotFound(f"There is no {self.resource._meta.verbose_name} with this id that you may see.")
+        right = PolicyPermission.right(self)
+        if not may(self.request.user, record, right):
+            raise Forbidden(
+                f"Your role, {self.request.user.role}, may {right} only those "
+                f"{self.resource._meta.verbose_name_plural} that name you as theirs."
+            )
+        return record
+
+    def get_order(self):
+        return Order(self.resource, requested_ordering(self, self.request.query_params))
+
+    def get_serializer_class(self):
+        # Also asked by the documentation, which is written for the host that it is read on.
+        current = scope.current()
+        if self.platform_serializer_class and (self.is_platform or (current and current.is_platform)):
+            return self.platform_serializer_class
+        return self.serializer_class
+
+    # -- The writes
+
+    def perform_create(self, serializer):
+        serializer.save(**self.maker(serializer.validated_data))
+
+    def maker(self, given):
+        """{attname: id} making the record the person's own, where the body names nobody."""
+        if self.is_platform:
+            return {}
+        names = {attname: attname.removesuffix("_id") for attname in self.resource.owner_fields if attname != "id"}
+        return {attname: self.request.user.pk for attname, name in names.items() if name not in given}
+
+    def get_success_headers(self, data):
+        return {"Location": f"{self.request.path}{data['id']}/"}
+
+
+class TenantViewSet(
+    mixins.ListModelMixin,
+    mixins.CreateModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.UpdateModelMixin,
+    mixins.DestroyModelMixin,
+    TenantRecords,
+):
+    """Everything that ModelViewSet does."""
+
+
+class ReadOnlyTenantViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantRecords):
+    """List and retrieve."""
