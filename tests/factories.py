@@ -5,9 +5,9 @@
     with tenant_scope(acme):
         DealFactory()                         # in acme, with a customer of its own
 
-The tenant of a row is the one given, else that of a given parent, else the one in scope, else a new one; parents that are
-not given are made in the same tenant. Rows are made as the platform, because a tenant may not write to every table, and
-publish no event: what a test finds in the audit trail is what it did itself.
+The tenant of a row is the one given, else that of a given parent, else the one in scope, else a new one; parents that
+are not given are made in the same tenant. Rows are made as the platform, because a tenant may not write to every table,
+and publish no event: what a test finds in the audit trail is what it did itself.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -103,7 +103,7 @@ class SubscriptionFactory(TenantOwnedFactory):
     ai_credits = 1000
     users_limit = 25
     storage_limit = 50 * 1024**3
-    features = ["crm", "analytics"]
+    features = LazyFunction(lambda: ["crm", "analytics"])
     amount = Decimal("99.00")
     next_billing_date = date(2027, 1, 1)
 
@@ -150,7 +150,7 @@ class AuditEventFactory(TenantOwnedFactory):
     resource = "crm.customer"
     record_id = LazyFunction(uuid4)
     record_label = "Ada Lovelace"
-    changes = {"status": ["lead", "active"]}
+    changes = LazyFunction(lambda: {"status": ["lead", "active"]})
 
 
 class CustomerFactory(TenantOwnedFactory):
@@ -160,8 +160,8 @@ class CustomerFactory(TenantOwnedFactory):
     name = Sequence("Customer {}".format)
     email = Sequence("customer{}@example.com".format)
     company = "Analytical Engines"
-    tags = ["vip"]
-    custom_fields = {"source": "fair"}
+    tags = LazyFunction(lambda: ["vip"])
+    custom_fields = LazyFunction(lambda: {"source": "fair"})
 
 
 class DealFactory(TenantOwnedFactory):
@@ -188,8 +188,8 @@ class AIPredictionFactory(TenantOwnedFactory):
         model = AIPrediction
 
     type = "revenue"
-    input = {"months": 24}
-    output = {"next_month": "12000.00"}
+    input = LazyFunction(lambda: {"months": 24})
+    output = LazyFunction(lambda: {"next_month": "12000.00"})
     confidence = Decimal("0.8000")
     model_version = "1"
 
@@ -216,7 +216,7 @@ class WorkflowFactory(TenantOwnedFactory):
         model = Workflow
 
     name = Sequence("Workflow {}".format)
-    trigger = {"type": "deal.created"}
+    trigger = LazyFunction(lambda: {"type": "deal.created"})
     actions = LazyFunction(lambda: [{"key": "note", "type": "add_note", "with": {"text": "Hello"}}])
 
 
@@ -226,7 +226,7 @@ class WorkflowExecutionFactory(TenantOwnedFactory):
 
     workflow = same_tenant(WorkflowFactory)
     status = "completed"
-    input = {"deal": "1"}
+    input = LazyFunction(lambda: {"deal": "1"})
 
 
 class PluginFactory(RecordFactory):
@@ -240,7 +240,7 @@ class PluginFactory(RecordFactory):
     category = "crm"
     price = Decimal("9.00")
     version = "1.0.0"
-    manifest = {"entry": "main"}
+    manifest = LazyFunction(lambda: {"entry": "main"})
     published = True
 
 

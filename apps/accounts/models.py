@@ -118,7 +118,7 @@ class User(AbstractBaseUser, TenantModel):
                 self.refresh_tokens.unpublished("sessions are no business records").delete()
 
     def delete(self, using=None, keep_parents=False):
-        with transaction.atomic(savepoint=False):
+        with transaction.atomic():
             self._ensure_another_admin()
             return super().delete(using=using, keep_parents=keep_parents)
 

@@ -52,8 +52,8 @@ class Record(models.Model):
     # -- What was loaded
 
     @classmethod
-    def from_db(cls, db, field_names, values):
-        record = super().from_db(db, field_names, values)
+    def from_db(cls, db, field_names, values, *, fetch_mode=None):
+        record = super().from_db(db, field_names, values, fetch_mode=fetch_mode)
         record._loaded = record._snapshot()
         return record
 
@@ -158,7 +158,8 @@ class Record(models.Model):
         """Delete the record and, in the database, what hangs on it. InUse names what still points at it."""
         self._ensure_in_scope()
         using = using or router.db_for_write(type(self), instance=self)
-        with transaction.atomic(using=using, savepoint=False):
+        # With a savepoint: whoever deletes several records in one transaction may catch the refusal of one.
+        with transaction.atomic(using=using):
             dependents = self._dependents(using)
             self._ensure_unused(dependents)
             change = None
@@ -183,7 +184,9 @@ class Record(models.Model):
         relations = [
             relation
             for relation in self._meta.get_fields(include_hidden=True)
-            if relation.auto_created and relation.one_to_many and issubclass(relation.related_model, Record)
+            if relation.auto_created
+            and relation.one_to_many
+            and issubclass(relation.related_model, Record)
             and relation.related_model._meta.managed
         ]
         if not relations:
