@@ -1,0 +1,108 @@
+"""What the router holds, found by walking it: a route added tomorrow is tested tomorrow."""
+
+from dataclasses import dataclass
+from uuid import uuid4
+
+from django.urls import get_resolver, reverse
+from rest_framework import serializers
+
+from nexora.kernel.api.viewsets import TenantRecords
+from nexora.kernel.models import TenantModel
+from nexora.kernel.permissions import METHOD_RIGHTS
+from nexora.kernel.scope import tenant_scope, unscoped
+from tests.factories import FACTORIES
+
+ROLES = ("guest", "user", "manager", "admin")
+
+
+@dataclass(frozen=True)
+class Route:
+    """One address pattern of a viewset: `methods` maps HTTP methods to actions."""
+
+    name: str
+    viewset: type
+    methods: tuple
+    is_detail: bool
+
+    def __str__(self):
+        return self.name
+
+    @property
+    def model(self):
+        return self.viewset.resource
+
+    def address(self, record_id=None):
+        return reverse(self.name, kwargs={"pk": str(record_id)} if self.is_detail else None)
+
+    def right(self, action):
+        return self.viewset.action_rights.get(action) or METHOD_RIGHTS[action]
+
+
+def routes():
+    found = []
+
+    def walk(patterns, namespace):
+        for pattern in patterns:
+            if hasattr(pattern, "url_patterns"):
+                inner = [*namespace, pattern.namespace] if pattern.namespace else namespace
+                walk(pattern.url_patterns, inner)
+                continue
+            viewset = getattr(pattern.callback, "cls", None)
+            actions = getattr(pattern.callback, "actions", None)
+            if viewset and actions and issubclass(viewset, TenantRecords):
+                name = ":".join([*namespace, pattern.name])
+                methods = tuple((m, a) for m, a in actions.items() if m != "head")
+                found.append(Route(name, viewset, methods, "pk" in pattern.pattern.regex.groupindex))
+
+    walk(get_resolver().url_patterns, [])
+    return found
+
+
+ALL = routes()
+ON_TENANT = [route for route in ALL if "tenant" in route.viewset.hosts]
+DETAIL = [route for route in ON_TENANT if route.is_detail]
+LISTS = [route for route in ON_TENANT if not route.is_detail and ("get", "list") in route.methods]
+
+
+def writable_relations():
+    """(route, method, field) for every writable relation of every viewset on a tenant's host."""
+    found = []
+    for route in ON_TENANT:
+        for method, action in route.methods:
+            if action not in ("create", "partial_update"):
+                continue
+            serializer = route.viewset.serializer_class
+            create_only = getattr(serializer.Meta, "create_only", ()) if action == "partial_update" else ()
+            for name, field in serializer().fields.items():
+                if isinstance(field, serializers.RelatedField) and not field.read_only and name not in create_only:
+                    found.append((route, method, name))
+    return found
+
+
+def make(model, tenant):
+    """A row of `model`: the tenant's, where the table has tenants."""
+    if model is type(tenant):
+        return tenant
+    factory = FACTORIES.get(model)
+    if factory is None:
+        return None
+    return factory(tenant=tenant) if issubclass(model, TenantModel) else factory()
+
+
+def body_for(route, record):
+    """The body that would create a record like this one: its own representation, less what is read-only."""
+    serializer = route.viewset.serializer_class
+    with unscoped(reason="test data"):
+        fresh = type(record).objects.get(pk=record.pk)
+    with tenant_scope(fresh.owning_tenant_id):
+        shown = serializer(fresh).data
+    fields = serializer().fields
+    body = {name: value for name, value in shown.items() if not fields[name].read_only}
+    if "password" in fields:
+        body["password"] = f"correct-horse-{uuid4()}"
+    return body
+
+
+def without_id(answer, record_id):
+    """The answer's document with the id blanked out, to compare answers about different ids."""
+    return answer.content.decode().replace(str(record_id), "<id>")
