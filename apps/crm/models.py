@@ -96,9 +96,7 @@ class Deal(TenantModel):
         constraints = [
             tenant_id_key("deals"),
             models.CheckConstraint(
-                condition=models.Q(
-                    stage__in=["qualification", "proposal", "negotiation", "closed_won", "closed_lost"]
-                ),
+                condition=models.Q(stage__in=["qualification", "proposal", "negotiation", "closed_won", "closed_lost"]),
                 name="check_stage",
                 violation_error_message="Unknown stage.",
             ),
@@ -187,5 +185,10 @@ class Activity(TenantModel):
         return self.subject
 
     def clean(self):
-        if self.deal_id and self.customer_id and self.deal.customer_id != self.customer_id:
+        """An activity of a deal is one of the deal's customer, named or not."""
+        if not self.deal_id:
+            return
+        if self.customer_id is None:
+            self.customer_id = self.deal.customer_id
+        elif self.deal.customer_id != self.customer_id:
             raise ValidationError({"deal": "This deal belongs to another customer."})
