@@ -1,6 +1,17 @@
 from django.db import connection
 
+from nexora.kernel import clock
+
 from .models import ViewRefresh
+
+
+def dismiss_insight(*, insight):
+    """Take an insight off the list, with the time; one that is off already stays as it is."""
+    if not insight.dismissed:
+        insight.dismissed = True
+        insight.dismissed_at = clock.now()
+        insight.save()
+    return insight
 
 
 def refresh_revenue(*, force=False):
