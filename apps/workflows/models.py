@@ -7,6 +7,8 @@ from nexora.kernel.db.indexes import SeedIndex, newest_first, tenant_id_key
 from nexora.kernel.fields import TenantForeignKey
 from nexora.kernel.models import TenantModel
 
+from .definition import check_definition
+
 
 class Workflow(TenantModel):
     """What is to happen (`actions`, in order) when something has happened (`trigger`)."""
@@ -37,6 +39,9 @@ class Workflow(TenantModel):
 
     def __str__(self):
         return self.name
+
+    def clean(self):
+        check_definition(trigger=self.trigger, actions=self.actions)
 
 
 class WorkflowExecution(TenantModel):
