@@ -8,6 +8,8 @@ from nexora.kernel.db.functions import CurrentTimestamp
 from nexora.kernel.db.indexes import SeedIndex, newest_first
 from nexora.kernel.models import Record, TenantModel
 
+from .querysets import PluginQuerySet
+
 version_validator = RegexValidator(r"^\d+(\.\d+){0,3}([-+][0-9A-Za-z.-]+)?\Z", "Enter a version such as 1.4.2.")
 
 
@@ -35,15 +37,15 @@ class Plugin(Record):
         max_digits=3, decimal_places=2, null=True, blank=True, validators=[MinValueValidator(0), MaxValueValidator(5)]
     )
     downloads = models.IntegerField(null=True, blank=True, default=0, db_default=0)
-    author = models.ForeignKey(
-        User, models.DO_NOTHING, null=True, blank=True, related_name="plugins", db_index=False
-    )
+    author = models.ForeignKey(User, models.DO_NOTHING, null=True, blank=True, related_name="plugins", db_index=False)
     version = models.CharField(max_length=20, validators=[version_validator])
     compatibility = ArrayField(models.TextField(), null=True, blank=True, help_text="Platform versions it runs on.")
     manifest = models.JSONField()
     published = models.BooleanField(null=True, blank=True, default=False, db_default=False)
     created_at = fields.created_at()
     updated_at = fields.updated_at()
+
+    objects = PluginQuerySet.as_manager()
 
     class Meta:
         db_table = "plugins"

@@ -1,0 +1,42 @@
+from nexora.kernel.api.serializers import TenantModelSerializer, TenantRelatedField
+from nexora.kernel.json import validate_object
+
+from .models import Plugin, PluginInstallation
+
+
+class PluginSerializer(TenantModelSerializer):
+    class Meta:
+        model = Plugin
+        fields = (
+            "id",
+            "name",
+            "slug",
+            "description",
+            "category",
+            "price",
+            "rating",
+            "downloads",
+            "author",
+            "version",
+            "compatibility",
+            "manifest",
+            "published",
+            "created_at",
+            "updated_at",
+        )
+        read_only_fields = ("downloads",)
+        extra_kwargs = {"manifest": {"validators": [validate_object]}}
+
+
+class PluginInstallationSerializer(TenantModelSerializer):
+    # What is not published does not exist for a tenant.
+    plugin = TenantRelatedField(queryset=Plugin.objects.published())
+
+    class Meta:
+        model = PluginInstallation
+        fields = ("id", "plugin", "version", "enabled", "settings", "installed_at", "updated_at")
+        create_only = ("plugin",)
+        extra_kwargs = {
+            "version": {"required": False, "help_text": "Default: the plugin's."},
+            "settings": {"validators": [validate_object]},
+        }
