@@ -1,3 +1,4 @@
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Cast
@@ -5,7 +6,9 @@ from django_tenants.models import DomainMixin, TenantMixin
 
 from nexora.kernel import fields
 from nexora.kernel.db.indexes import SeedIndex, newest_first
+from nexora.kernel.errors import Conflict
 from nexora.kernel.models import TenantModel
+from nexora.kernel.scope import PLATFORM_TENANT_ID
 
 # A DNS label. No underscore: schema names derived from a_b and a-b would clash.
 subdomain_validator = RegexValidator(
@@ -88,11 +91,17 @@ class Tenant(TenantMixin, TenantModel):
         """Whether its people may sign in."""
         return self.status in (self.Status.ACTIVE, self.Status.TRIAL)
 
+    def clean(self):
+        if self.pk == PLATFORM_TENANT_ID and not self.is_open:
+            raise ValidationError({"status": "This is the platform itself: closed, nobody could open it again."})
+
     # django-tenants' save and delete make, rename and drop schemas, of which there are none.
     def save(self, **kwargs):
         TenantModel.save(self, **kwargs)
 
     def delete(self, using=None, keep_parents=False):
+        if self.pk == PLATFORM_TENANT_ID:
+            raise Conflict("This is the platform itself, which cannot be deleted.")
         return TenantModel.delete(self, using=using, keep_parents=keep_parents)
 
 
