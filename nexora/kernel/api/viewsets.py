@@ -169,7 +169,16 @@ class TenantRecords(viewsets.GenericViewSet):
             return self.platform_serializer_class
         return self.serializer_class
 
-    # -- The writes
+
+class TenantViewSet(
+    mixins.ListModelMixin,
+    mixins.CreateModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.UpdateModelMixin,
+    mixins.DestroyModelMixin,
+    TenantRecords,
+):
+    """Everything that ModelViewSet does."""
 
     def perform_create(self, serializer):
         serializer.save(**self.maker(serializer.validated_data))
@@ -183,17 +192,6 @@ class TenantRecords(viewsets.GenericViewSet):
 
     def get_success_headers(self, data):
         return {"Location": f"{self.request.path}{data['id']}/"}
-
-
-class TenantViewSet(
-    mixins.ListModelMixin,
-    mixins.CreateModelMixin,
-    mixins.RetrieveModelMixin,
-    mixins.UpdateModelMixin,
-    mixins.DestroyModelMixin,
-    TenantRecords,
-):
-    """Everything that ModelViewSet does."""
 
 
 class ReadOnlyTenantViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantRecords):
