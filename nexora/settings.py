@@ -61,8 +61,10 @@ ALLOWED_HOSTS = ["*"]
 INSTALLED_APPS = [
     "nexora.kernel",
     "django_tenants",
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "nexora.kernel.apps.NexoraAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -161,6 +163,13 @@ SILENCED_SYSTEM_CHECKS = [
     # database cascade too, and a test deletes a tenant that has log entries.
     "fields.E323",
 ]
+
+# -- Admin: what depends on the request (brand, navigation) is in nexora/kernel/admin/site.py.
+UNFOLD = {
+    "LOGIN": {"form": "nexora.kernel.admin.forms.LoginForm"},
+    "SIDEBAR": {"show_search": True},
+    "SHOW_VIEW_ON_SITE": False,
+}
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.authentication.TenantJWTAuthentication"],

@@ -1,7 +1,9 @@
 from importlib.util import find_spec
 
+from django.contrib import admin
 from django.urls import include, path
 
+from apps.tenants.pages import home
 from nexora.kernel.api.documents import DocsView, SchemaView
 from nexora.kernel.api.problems import problems
 from nexora.kernel.health import healthz, readyz
@@ -16,6 +18,8 @@ api = [
 ]
 
 urlpatterns = [
+    path("", home, name="home"),
+    path("admin/", admin.site.urls),
     path("api/v1/", include(api)),
     path("problems/", problems, name="problems"),
     path("problems/<slug:code>", problems, name="problem"),

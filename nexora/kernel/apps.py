@@ -1,10 +1,19 @@
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
 
 
 class KernelConfig(AppConfig):
+    default = True
     name = "nexora.kernel"
     label = "kernel"
     verbose_name = "Kernel"
 
     def ready(self):
         from nexora.kernel import checks  # noqa: F401  (registers the system checks)
+
+
+class NexoraAdminConfig(admin_apps.AdminConfig):
+    """django.contrib.admin with our site as its default one."""
+
+    default = False
+    default_site = "nexora.kernel.admin.site.NexoraAdminSite"

@@ -1,0 +1,93 @@
+"""Forms of the admin's account pages."""
+
+from django import forms
+from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
+from django.core.exceptions import ValidationError
+from unfold.widgets import UnfoldAdminPasswordToggleWidget
+
+from nexora.kernel import permissions
+from nexora.kernel.admin.forms import RecordForm
+from nexora.kernel.errors import Forbidden
+
+from .models import User
+
+
+def new_password_field(**options):
+    return forms.CharField(
+        strip=False,
+        max_length=1024,
+        widget=UnfoldAdminPasswordToggleWidget(attrs={"autocomplete": "new-password"}),
+        **options,
+    )
+
+
+class NewPassword(forms.Form):
+    """Two equal entries of a password that the validators accept. `user` is whose it will be."""
+
+    password1 = new_password_field(label="Password", help_text=password_validators_help_text_html())
+    password2 = new_password_field(label="Password again")
+
+    def clean(self):
+        cleaned = super().clean()
+        first, second = self.cleaned_data.get("password1"), self.cleaned_data.get("password2")
+        if first and second and first != second:
+            self.add_error("password2", "The two entries differ.")
+        return cleaned
+
+
+class PasswordForm(NewPassword):
+    """Gives somebody else a new password."""
+
+    def __init__(self, user, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.user = user
+
+    def clean_password1(self):
+        password = self.cleaned_data["password1"]
+        validate_password(password, self.user)
+        return password
+
+    def save(self):
+        self.user.set_password(self.cleaned_data["password1"])
+        self.user.save()
+        return self.user
+
+
+class UserForm(RecordForm):
+    """A person's account. Roles above the editor's own are not offered, and refused all the same."""
+
+    class Meta:
+        model = User
+        fields = ()
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if "role" in self.fields:
+            self.fields["role"].choices = [
+                (role, label) for role, label in User.Role.choices if self._may_be_offered(role)
+            ]
+
+    def _may_be_offered(self, role):
+        return permissions.rank(role) <= permissions.rank(self.actor.role)
+
+    def clean_role(self):
+        role = self.cleaned_data["role"]
+        if role != self.instance.role or self.instance._state.adding:
+            try:
+                permissions.ensure_may_grant(self.actor, role)
+            except Forbidden as error:
+                raise ValidationError(error.detail) from error
+        return role
+
+
+class UserAddForm(NewPassword, UserForm):
+    def _post_clean(self):
+        super()._post_clean()
+        password = self.cleaned_data.get("password1")
+        if password:
+            try:
+                validate_password(password, self.instance)
+            except ValidationError as error:
+                self.add_error("password1", error)
+            else:
+                self.instance.set_password(password)

@@ -1,0 +1,230 @@
+from decimal import Decimal
+
+from django.contrib import admin
+from django.db.models import Count, Sum
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    BooleanRadioFilter,
+    ChoicesDropdownFilter,
+    RangeDateFilter,
+    RangeDateTimeFilter,
+    RangeNumericFilter,
+)
+from unfold.decorators import display
+
+from nexora.kernel import clock, permissions
+from nexora.kernel.admin import RecordInline, TenantModelAdmin
+from nexora.kernel.admin.dashboard import (
+    Bar,
+    Bars,
+    Entries,
+    Entry,
+    Figure,
+    Figures,
+    count_up_to_window,
+    newest,
+    panel,
+)
+from nexora.kernel.admin.links import change_url, list_url
+
+from .models import Activity, Customer, Deal
+
+STATUS_TONES = {
+    Customer.Status.LEAD: "info",
+    Customer.Status.PROSPECT: "warning",
+    Customer.Status.ACTIVE: "success",
+    Customer.Status.CHURNED: "danger",
+}
+STAGE_TONES = {
+    Deal.Stage.QUALIFICATION: "info",
+    Deal.Stage.PROPOSAL: "primary",
+    Deal.Stage.NEGOTIATION: "warning",
+    Deal.Stage.CLOSED_WON: "success",
+    Deal.Stage.CLOSED_LOST: "danger",
+}
+TYPE_ICONS = {
+    Activity.Type.CALL: "call",
+    Activity.Type.EMAIL: "mail",
+    Activity.Type.MEETING: "groups",
+    Activity.Type.TASK: "task_alt",
+    Activity.Type.NOTE: "sticky_note_2",
+}
+
+
+class DealInline(RecordInline):
+    model = Deal
+    fields = ["title", "value", "stage", "probability", "expected_close_date", "assigned_to"]
+
+
+class ActivityInline(RecordInline):
+    model = Activity
+    fields = ["type", "subject", "due_date", "completed", "assigned_to"]
+
+
+@admin.register(Customer)
+class CustomerAdmin(TenantModelAdmin):
+    icon = "groups"
+    list_display = ["name_and_company", "email", "phone", "status_badge", "tag_badges", "created_at"]
+    list_filter = [("status", ChoicesDropdownFilter), ("created_at", RangeDateTimeFilter), ("created_by", AutocompleteSelectFilter)]
+    search_fields = ["name__istartswith", "email__istartswith", "company__istartswith"]
+    fieldsets = [
+        (None, {"fields": ["name", "company", ("email", "phone"), "status"]}),
+        ("More", {"fields": ["tags", "custom_fields"]}),
+    ]
+    inlines = [DealInline, ActivityInline]
+
+    @display(description="Name", ordering="name", header=True)
+    def name_and_company(self, customer):
+        return customer.name, customer.company or ""
+
+    @display(description="Status", ordering="status", label=STATUS_TONES)
+    def status_badge(self, customer):
+        return customer.status, customer.get_status_display()
+
+    @display(description="Tags", label=True)
+    def tag_badges(self, customer):
+        return (customer.tags or [])[:4]
+
+
+@admin.register(Deal)
+class DealAdmin(TenantModelAdmin):
+    icon = "handshake"
+    list_display = ["title", "customer", "amount", "stage_badge", "chance", "expected_close_date", "assigned_to"]
+    list_select_related = ["customer", "assigned_to"]
+    list_filter = [
+        ("stage", ChoicesDropdownFilter),
+        ("value", RangeNumericFilter),
+        ("expected_close_date", RangeDateFilter),
+        ("customer", AutocompleteSelectFilter),
+        ("assigned_to", AutocompleteSelectFilter),
+    ]
+    search_fields = ["title__istartswith"]
+    fieldsets = [
+        (None, {"fields": ["title", "customer", "assigned_to"]}),
+        ("Value and stage", {"fields": [("value", "probability"), "stage", "expected_close_date", "closed_at"]}),
+    ]
+    readonly_fields = ["closed_at"]
+    inlines = [ActivityInline]
+
+    @display(description="Value", ordering="value")
+    def amount(self, deal):
+        return f"{deal.value:,.2f}"
+
+    @display(description="Stage", ordering="stage", label=STAGE_TONES)
+    def stage_badge(self, deal):
+        return deal.stage, deal.get_stage_display()
+
+    @display(description="Chance", ordering="probability")
+    def chance(self, deal):
+        return None if deal.probability is None else f"{deal.probability} %"
+
+
+@admin.register(Activity)
+class ActivityAdmin(TenantModelAdmin):
+    icon = "event_note"
+    list_display = ["subject", "type_badge", "customer", "deal", "due_badge", "completed", "assigned_to"]
+    list_select_related = ["customer", "deal", "assigned_to"]
+    list_filter = [
+        ("type", ChoicesDropdownFilter),
+        ("completed", BooleanRadioFilter),
+        ("due_date", RangeDateTimeFilter),
+        ("customer", AutocompleteSelectFilter),
+        ("deal", AutocompleteSelectFilter),
+        ("assigned_to", AutocompleteSelectFilter),
+    ]
+    search_fields = ["subject__istartswith"]
+    fieldsets = [
+        (None, {"fields": [("type", "completed"), "subject", "description"]}),
+        ("About", {"fields": ["customer", "deal"]}),
+        ("Who and when", {"fields": ["due_date", "assigned_to"]}),
+    ]
+
+    @display(description="Type", ordering="type", label=True)
+    def type_badge(self, activity):
+        return activity.get_type_display()
+
+    @display(description="Due", ordering="due_date", label={"overdue": "danger"})
+    def due_badge(self, activity):
+        if activity.due_date is None:
+            return None
+        is_overdue = not activity.completed and activity.due_date < clock.now()
+        return "overdue" if is_overdue else "", f"{activity.due_date:%-d %b %Y, %H:%M}"
+
+
+# -- Overview
+
+
+def sees(request, model):
+    return permissions.reach(request.user, model, "view") is not None
+
+
+@panel(order=20)
+def crm_figures(request):
+    if not sees(request, Deal):
+        return None
+    pipeline = newest(Deal.objects.all()).open().aggregate(total=Sum("value"))["total"] or Decimal(0)
+    overdue = count_up_to_window(newest(Activity.objects.all()).overdue())
+    return Figures(
+        [
+            Figure("Customers", count_up_to_window(Customer.objects.all()), link=list_url(Customer), icon="groups"),
+            Figure(
+                "Open deals",
+                count_up_to_window(newest(Deal.objects.all()).open()),
+                hint=f"worth {pipeline:,.0f}",
+                link=list_url(Deal),
+                icon="handshake",
+            ),
+            Figure(
+                "Activities to do",
+                count_up_to_window(newest(Activity.objects.all()).pending()),
+                link=list_url(Activity, completed__exact=0),
+                icon="event_note",
+            ),
+            Figure(
+                "Overdue",
+                overdue,
+                hint="activities past their date",
+                link=list_url(Activity, completed__exact=0),
+                icon="alarm",
+                is_bad=overdue != "0",
+            ),
+        ]
+    )
+
+
+@panel(order=40)
+def pipeline(request):
+    if not sees(request, Deal):
+        return None
+    open_deals = newest(Deal.objects.all()).open()
+    by_stage = open_deals.values_list("stage").annotate(total=Sum("value"), count=Count("*")).order_by()
+    found = {stage: (total, count) for stage, total, count in by_stage}
+    largest = max((total for total, _ in found.values()), default=0) or 1
+    bars = [
+        Bar(label, float(found[stage][0] / largest), f"{found[stage][0]:,.0f}", hint=f"{found[stage][1]:,} deals")
+        for stage, label in Deal.Stage.choices
+        if stage in found
+    ]
+    return Bars("Pipeline", bars, hint="value of open deals by stage", empty="No open deals.", link=list_url(Deal))
+
+
+@panel(order=50)
+def overdue_activities(request):
+    if not sees(request, Activity):
+        return None
+    found = newest(Activity.objects.all()).overdue().select_related("customer", "assigned_to").order_by("due_date")[:6]
+    entries = []
+    for activity in found:
+        about = [str(activity.customer)] if activity.customer else []
+        about += [str(activity.assigned_to)] if activity.assigned_to else []
+        entries.append(
+            Entry(
+                activity.subject,
+                remark=" · ".join(about),
+                link=change_url(activity),
+                badge=f"{(clock.now() - activity.due_date).days} days",
+                tone="danger",
+            )
+        )
+    link = list_url(Activity, completed__exact=0)
+    return Entries("Overdue activities", entries, empty="Nothing is overdue.", link=link)

@@ -1,0 +1,149 @@
+from django.contrib import admin
+from django.db.models import Count
+from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter
+from unfold.decorators import display
+
+from nexora.kernel import permissions
+from nexora.kernel.admin import RecordAdmin, RecordInline, TenantModelAdmin, over_all_tenants
+from nexora.kernel.admin.dashboard import Entries, Entry, Figure, Figures, panel
+from nexora.kernel.admin.links import change_url, list_url
+from nexora.kernel.admin.lists import newest_first
+
+from .models import Domain, Plan, Subscription, Tenant
+
+PLAN_TONES = {Plan.GROWTH: "info", Plan.PRO: "primary", Plan.ENTERPRISE: "success"}
+STATUS_TONES = {
+    Tenant.Status.ACTIVE: "success",
+    Tenant.Status.TRIAL: "info",
+    Tenant.Status.SUSPENDED: "warning",
+    Tenant.Status.CANCELLED: "danger",
+}
+
+
+class SubscriptionInline(RecordInline):
+    model = Subscription
+    fields = ["plan", "status", "ai_credits", "users_limit", "storage_limit", "billing_cycle", "amount", "next_billing_date"]
+
+
+class DomainInline(RecordInline):
+    model = Domain
+    fields = ["domain", "is_primary"]
+
+
+@admin.register(Tenant)
+class TenantAdmin(RecordAdmin):
+    icon = "apartment"
+    list_display = ["name", "subdomain", "plan_badge", "status_badge", "created_at"]
+    list_filter = [("plan", ChoicesDropdownFilter), ("status", ChoicesDropdownFilter)]
+    search_fields = ["name__istartswith", "subdomain__istartswith"]
+    fieldsets = [
+        (None, {"fields": ["name", "subdomain", "plan", "status"]}),
+        ("Brand and settings", {"fields": ["white_label", "settings"]}),
+    ]
+    inlines = [SubscriptionInline, DomainInline]
+
+    @display(description="Plan", ordering="plan", label=PLAN_TONES)
+    def plan_badge(self, tenant):
+        return tenant.plan, tenant.get_plan_display()
+
+    @display(description="Status", ordering="status", label=STATUS_TONES)
+    def status_badge(self, tenant):
+        return tenant.status, tenant.get_status_display()
+
+    def get_readonly_fields(self, request, obj=None):
+        # What a tenant has bought and where it answers is the platform's to say; the database grants no more either.
+        platforms = [] if over_all_tenants() else ["subdomain", "plan", "status"]
+        return [*super().get_readonly_fields(request, obj), *platforms]
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(TenantModelAdmin):
+    icon = "receipt_long"
+    list_display = ["plan_badge", "status", "ai_credits", "users_limit", "storage", "amount", "billing_cycle", "next_billing_date"]
+    list_filter = [("plan", ChoicesDropdownFilter), ("billing_cycle", ChoicesDropdownFilter)]
+    search_fields = ["plan__istartswith", "status__istartswith"]
+    fieldsets = [
+        (None, {"fields": ["plan", "status", "amount", "billing_cycle", "next_billing_date"]}),
+        ("Included", {"fields": ["ai_credits", "users_limit", "storage_limit", "features"]}),
+    ]
+
+    @display(description="Plan", ordering="plan", label=PLAN_TONES)
+    def plan_badge(self, subscription):
+        return subscription.plan, subscription.get_plan_display()
+
+    @display(description="Storage", ordering="storage_limit")
+    def storage(self, subscription):
+        return gigabytes(subscription.storage_limit)
+
+
+@admin.register(Domain)
+class DomainAdmin(TenantModelAdmin):
+    icon = "language"
+    list_display = ["domain", "is_primary", "created_at"]
+    list_filter = [("is_primary", BooleanRadioFilter)]
+    search_fields = ["domain__istartswith"]
+    fieldsets = [(None, {"fields": ["domain", "is_primary"]})]
+
+
+def gigabytes(size):
+    return f"{size / 1024**3:,.0f} GiB"
+
+
+# -- Overview
+
+
+@panel(order=10)
+def tenants_by_status(request):
+    if not over_all_tenants():
+        return None
+    counts = dict(Tenant.objects.values_list("status").annotate(count=Count("*")).order_by("status"))
+    return Figures(
+        [
+            Figure(
+                label.capitalize(),
+                f"{counts.get(status, 0):,}",
+                hint="tenants",
+                link=list_url(Tenant, status__exact=status),
+                icon="apartment",
+            )
+            for status, label in Tenant.Status.choices
+        ]
+    )
+
+
+@panel(order=60)
+def newest_tenants(request):
+    if not over_all_tenants():
+        return None
+    tenants = Tenant.objects.order_by(*newest_first("created_at"))[:6]
+    return Entries(
+        "Newest tenants",
+        [
+            Entry(
+                tenant.name,
+                remark=tenant.subdomain,
+                link=change_url(tenant),
+                badge=tenant.get_plan_display(),
+                tone=PLAN_TONES.get(tenant.plan, ""),
+            )
+            for tenant in tenants
+        ],
+        link=list_url(Tenant),
+    )
+
+
+@panel(order=70)
+def subscription(request):
+    if over_all_tenants() or not permissions.reach(request.user, Subscription, "view"):
+        return None
+    subscription = Subscription.objects.order_by(*newest_first("created_at")).first()
+    lines = []
+    if subscription:
+        lines = [
+            Entry(f"{subscription.get_plan_display()} plan", remark=f"{subscription.amount:,.2f} {subscription.billing_cycle}",
+                  link=change_url(subscription), badge=subscription.status, tone="success"),
+            Entry(f"{subscription.ai_credits:,} AI credits"),
+            Entry(f"Up to {subscription.users_limit:,} people, {gigabytes(subscription.storage_limit)}"),
+            Entry(f"Next invoice on {subscription.next_billing_date:%-d %B %Y}"),
+        ]
+    return Entries("Subscription", lines, empty="Nothing is subscribed to.")

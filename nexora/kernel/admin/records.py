@@ -1,0 +1,313 @@
+"""The base of every admin class."""
+
+from urllib.parse import parse_qs
+
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin as DjangoModelAdmin
+from django.contrib.admin import ShowFacets
+from django.contrib.admin.options import ActionLocation
+from django.contrib.admin.utils import flatten_fieldsets, quote
+from django.contrib.admin.views.main import ChangeList as DjangoChangeList
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db import DatabaseError, DataError, models
+from django.forms import BooleanField
+from django.http import HttpResponseRedirect
+from django.urls import reverse
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.widgets import UnfoldBooleanSwitchWidget
+
+from nexora.kernel import permissions, scope
+from nexora.kernel.admin import deletion
+from nexora.kernel.admin.forms import PrettyJSONField, RecordForm, TextListField
+from nexora.kernel.admin.lists import CappedPaginator, find_by_prefix, newest_first
+from nexora.kernel.admin.refusals import refusal_of
+from nexora.kernel.errors import NexoraError
+
+FORM_FIELDS = {
+    models.JSONField: {"form_class": PrettyJSONField, "widget": None},
+    ArrayField: {"form_class": TextListField, "widget": None},
+}
+# Parts of a lookup that a filter may put behind its field's name.
+FILTER_LOOKUPS = frozenset({"exact", "isnull", "in", "gt", "gte", "lt", "lte", "id"})
+BOOKKEEPING = ("id", "created_by", "created_at", "updated_at")
+
+
+def refuse_override(cls, method, instead):
+    """A subclass that replaces `method` loses what the base does in it: refused when the class is made."""
+    if method in cls.__dict__:
+        raise TypeError(f"{cls.__name__} overrides {method}, which carries the person's reach. Override {instead}.")
+
+
+class PolicyRights:
+    """Django's has_*_permission, answered by the policy table."""
+
+    def has_module_permission(self, request):
+        return permissions.reach(request.user, self.model, "view") is not None
+
+    def has_view_permission(self, request, obj=None):
+        return self._may(request, obj, "view")
+
+    def has_add_permission(self, request):
+        return permissions.reach(request.user, self.model, "create") is not None
+
+    def has_change_permission(self, request, obj=None):
+        return self._may(request, obj, "update")
+
+    def has_delete_permission(self, request, obj=None):
+        return self._may(request, obj, "delete")
+
+    def _may(self, request, obj, action):
+        if isinstance(obj, self.model):
+            return permissions.may(request.user, obj, action)
+        return permissions.reach(request.user, self.model, action) is not None
+
+
+class RecordFields:
+    """Form fields that admin classes and their inlines share."""
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        for kind, replacement in FORM_FIELDS.items():
+            if isinstance(db_field, kind):
+                return db_field.formfield(form_class=replacement["form_class"])
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def formfield_for_nullboolean_field(self, db_field, request, **kwargs):
+        # The seed's booleans may be NULL, which means no; two states are enough for a form.
+        return BooleanField(
+            required=False,
+            label=db_field.verbose_name.capitalize(),
+            help_text=db_field.help_text,
+            initial=db_field.get_default() or False,
+            widget=UnfoldBooleanSwitchWidget(),
+        )
+
+    def get_autocomplete_fields(self, request):
+        """Every relation whose target has an admin page with a search."""
+        return [
+            field.name
+            for field in self.opts.fields
+            if field.is_relation
+            and self.admin_site.is_registered(field.remote_field.model)
+            and self.admin_site.get_model_admin(field.remote_field.model).search_fields
+        ]
+
+
+class RecordAdmin(PolicyRights, RecordFields, ModelAdmin):
+    """Admin of a record: rights from the policy, lists that stay fast, refusals as messages.
+
+    Subclasses declare columns, filters, search fields (each with its lookup, `name__istartswith`), fieldsets and `icon`.
+
+    newest_by      column that lists are ordered by, newest first
+    icon           name of a Material symbol, for the navigation
+    """
+
+    newest_by = "created_at"
+    icon = "table_rows"
+
+    form = RecordForm
+    list_per_page = 25
+    list_max_show_all = 200
+    list_disable_select_all = True
+    list_filter_submit = True
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    paginator = CappedPaginator
+    actions = [deletion.delete_selected]
+    save_on_top = False
+    warn_unsaved_form = True
+    empty_value_display = "–"
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        refuse_override(cls, "get_queryset", "narrow_queryset(request, queryset)")
+
+    # -- Lists
+
+    def get_queryset(self, request):
+        queryset = permissions.narrow(super().get_queryset(request), request.user, "view")
+        return self.narrow_queryset(request, queryset)
+
+    def narrow_queryset(self, request, queryset):
+        """Override to select fewer rows or more columns."""
+        return queryset
+
+    def get_ordering(self, request):
+        return self.ordering or newest_first(self.newest_by)
+
+    def get_search_results(self, request, queryset, search_term):
+        return find_by_prefix(queryset, search_term, self.get_search_fields(request)), False
+
+    def lookup_allowed(self, lookup, value, request):
+        """Only what a filter of the list asks for: Django would take any lookup on any column, regular expressions too."""
+        for declared in self.get_list_filter(request):
+            name = declared if isinstance(declared, str) else declared[0] if isinstance(declared, tuple) else None
+            if name is None:
+                if lookup == declared.parameter_name:
+                    return True
+            elif lookup == name or (lookup.startswith(f"{name}_") and not lookup.startswith(f"{name}__")):
+                return True
+            elif lookup.startswith(f"{name}__") and set(lookup.removeprefix(f"{name}__").split("__")) <= FILTER_LOOKUPS:
+                return True
+        return False
+
+    def changelist_view(self, request, extra_context=None):
+        try:
+            response = super().changelist_view(request, extra_context)
+            if hasattr(response, "render"):
+                # Rows are fetched while the page is written: now, so that a value the database refuses is caught here.
+                response.render()
+        except (DataError, OverflowError, ValidationError):
+            self.message_user(request, "That filter holds a value that no record can have.", messages.WARNING)
+            return HttpResponseRedirect(request.path)
+        return response
+
+    def get_changelist(self, request, **kwargs):
+        return RecordList
+
+    def get_action_choices(self, request, default_choices=None, action_location=ActionLocation.CHANGE_LIST):
+        # Not the theme's, which does not know of locations.
+        choices = default_choices or [("", "Select action")]
+        return DjangoModelAdmin.get_action_choices(self, request, choices, action_location)
+
+    # -- Forms
+
+    def get_form(self, request, obj=None, change=False, **kwargs):
+        form = super().get_form(request, obj, change, **kwargs)
+        form.actor = request.user
+        form.refusal = getattr(request, "refusal", None)
+        return form
+
+    def get_fieldsets(self, request, obj=None):
+        """The declared ones; below them, on a stored record, what it is called and when and by whom it was made."""
+        fieldsets = [(title, {**options}) for title, options in super().get_fieldsets(request, obj)]
+        shown = set(flatten_fieldsets(fieldsets))
+        bookkeeping = [name for name in self._bookkeeping() if name not in shown]
+        if obj is not None and bookkeeping:
+            fieldsets.append(("Record", {"fields": bookkeeping, "classes": ["collapse"]}))
+        return fieldsets
+
+    def get_readonly_fields(self, request, obj=None):
+        return [*super().get_readonly_fields(request, obj), *self._bookkeeping()]
+
+    def _bookkeeping(self):
+        columns = {field.name for field in self.opts.concrete_fields}
+        return [name for name in dict.fromkeys((*BOOKKEEPING, self.newest_by)) if name in columns]
+
+    def get_changeform_initial_data(self, request):
+        """Who may edit only what is theirs starts as the one it is assigned to, or could not edit it afterwards."""
+        initial = super().get_changeform_initial_data(request)
+        if permissions.reach(request.user, self.model, "update") == permissions.OWN and self._has("assigned_to"):
+            initial.setdefault("assigned_to", request.user.pk)
+        return initial
+
+    def save_model(self, request, obj, form, change):
+        if not change and self._has("created_by") and obj.created_by_id is None:
+            # A key that holds within the tenant only: the platform's people are none of a tenant's.
+            if getattr(obj, "tenant_id", None) == request.user.tenant_id:
+                obj.created_by = request.user
+        super().save_model(request, obj, form, change)
+
+    def _has(self, name):
+        try:
+            self.opts.get_field(name)
+        except FieldDoesNotExist:
+            return False
+        return True
+
+    # -- Refusals
+
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        """As Django's; what save() or the database refuses comes back as the form with the error in it."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except (NexoraError, DatabaseError) as error:
+            refusal = refusal_of(error)
+            if refusal is None or request.method != "POST" or hasattr(request, "refusal"):
+                raise
+            request.refusal = refusal
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    # -- Deletion
+
+    def get_deleted_objects(self, objs, request):
+        return deletion.describe(objs, request, self.admin_site)
+
+    def delete_view(self, request, object_id, extra_context=None):
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except (NexoraError, DatabaseError) as error:
+            refusal = refusal_of(error, deleting=True)
+            if refusal is None or request.method != "POST":
+                raise
+            self.message_user(request, refusal.detail, messages.ERROR)
+            name = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change"
+            return HttpResponseRedirect(reverse(name, args=[quote(object_id)]))
+
+    def delete_queryset(self, request, queryset):
+        for record in queryset:
+            record.delete()
+
+
+class RecordList(DjangoChangeList):
+    """Titled with what is listed; Django's own says "Select deal to change"."""
+
+    def __init__(self, request, *args, **kwargs):
+        super().__init__(request, *args, **kwargs)
+        if not self.is_popup:
+            self.title = self.opts.verbose_name_plural[:1].upper() + self.opts.verbose_name_plural[1:]
+
+
+class TenantModelAdmin(RecordAdmin):
+    """Admin of a record that belongs to a tenant.
+
+    On a tenant's host nothing shows that there are others. On the platform's, lists have a column and a filter for the
+    tenant, create forms ask for it, and nothing changes it afterwards.
+    """
+
+    class Media:
+        js = ["nexora/tenant-autocomplete.js"]
+
+    def get_list_display(self, request):
+        columns = [*super().get_list_display(request)]
+        return [*columns[:1], "tenant", *columns[1:]] if over_all_tenants() else columns
+
+    def get_list_filter(self, request):
+        filters = super().get_list_filter(request)
+        return [("tenant", AutocompleteSelectFilter), *filters] if over_all_tenants() else filters
+
+    def get_list_select_related(self, request):
+        related = super().get_list_select_related(request)
+        return [*related, "tenant"] if over_all_tenants() and related is not True else related
+
+    def get_ordering(self, request):
+        # Tenant by tenant: every newest-first index begins with it, and without one the whole table would be sorted.
+        ordering = super().get_ordering(request)
+        return ["tenant_id", *ordering] if over_all_tenants() else ordering
+
+    def get_fieldsets(self, request, obj=None):
+        fieldsets = super().get_fieldsets(request, obj)
+        if over_all_tenants():
+            title, options = fieldsets[0]
+            fieldsets[0] = (title, {**options, "fields": ["tenant", *options["fields"]]})
+        return fieldsets
+
+    def get_readonly_fields(self, request, obj=None):
+        fixed = ["tenant"] if obj is not None and over_all_tenants() else []
+        return [*super().get_readonly_fields(request, obj), *fixed]
+
+    def get_changeform_initial_data(self, request):
+        """A list filtered by tenant leads to a form for that tenant."""
+        initial = super().get_changeform_initial_data(request)
+        if over_all_tenants():
+            filters = parse_qs(initial.pop("_changelist_filters", "") or request.GET.get("_changelist_filters", ""))
+            for tenant_id in filters.get("tenant__id__exact", []):
+                initial.setdefault("tenant", tenant_id)
+        return initial
+
+
+def over_all_tenants():
+    """True on the platform's host for those who see every tenant's records."""
+    current = scope.current()
+    return current is not None and current.is_unscoped
