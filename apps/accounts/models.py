@@ -15,6 +15,13 @@ from .fields import PasswordHashField
 from .querysets import UserManager
 
 
+class LastAdmin(Conflict):
+    """Somebody must be left to administer the organisation. Make another person an admin first."""
+
+    code = "last_admin"
+    title = "Last administrator"
+
+
 class User(AbstractBaseUser, TenantModel):
     """A person of one tenant. What they may do is their role's row in nexora.policy, nothing stored here."""
 
@@ -133,9 +140,8 @@ class User(AbstractBaseUser, TenantModel):
         admins = User.objects.filter(tenant_id=self.tenant_id, role=self._top_role(), status=self.Status.ACTIVE)
         ids = list(admins.order_by("pk").select_for_update().values_list("pk", flat=True))
         if ids == [self.pk]:
-            raise Conflict(
-                f"{self} is the last active {self._top_role().label.lower()} here. Make somebody else one first.",
-                code="last_admin",
+            raise LastAdmin(
+                f"{self} is the last active {self._top_role().label.lower()} here. Make somebody else one first."
             )
 
     def check_password(self, raw_password):

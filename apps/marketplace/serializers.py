@@ -4,7 +4,7 @@ from nexora.kernel.json import validate_object
 from .models import Plugin, PluginInstallation
 
 
-class PluginSerializer(TenantModelSerializer):
+class PlatformPluginSerializer(TenantModelSerializer):
     class Meta:
         model = Plugin
         fields = (
@@ -26,6 +26,13 @@ class PluginSerializer(TenantModelSerializer):
         )
         read_only_fields = ("downloads",)
         extra_kwargs = {"manifest": {"validators": [validate_object]}}
+
+
+class PluginSerializer(PlatformPluginSerializer):
+    """For organisations, who read the catalogue."""
+
+    class Meta(PlatformPluginSerializer.Meta):
+        read_only_fields = PlatformPluginSerializer.Meta.fields
 
 
 class PluginInstallationSerializer(TenantModelSerializer):

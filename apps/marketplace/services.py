@@ -9,6 +9,13 @@ from nexora.kernel.scope import unscoped
 from .models import Plugin, PluginInstallation
 
 
+class AlreadyInstalled(Conflict):
+    """An organisation installs a plugin once. Change the installation that there is."""
+
+    code = "already_installed"
+    title = "Installed already"
+
+
 def install_plugin(*, actor, plugin, version=None, **values):
     """Install a published plugin for the tenant in scope, by default in its newest version, and count the download.
 
@@ -19,7 +26,7 @@ def install_plugin(*, actor, plugin, version=None, **values):
     with transaction.atomic(), acting_as(actor):
         if PluginInstallation.objects.filter(plugin=plugin).exists():
             message = f"{plugin} is installed already. Change that installation instead."
-            raise Conflict(message, code="already_installed", fields={"plugin": [message]})
+            raise AlreadyInstalled(message, fields={"plugin": [message]})
         installation = PluginInstallation(plugin=plugin, version=version or plugin.version, **values)
         installation.save()
         # The catalogue is the platform's to write. One statement, so that of two installations both are counted.

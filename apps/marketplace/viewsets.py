@@ -4,7 +4,7 @@ from nexora.kernel.api.viewsets import TenantViewSet
 
 from .filters import PluginFilterSet, PluginInstallationFilterSet
 from .models import Plugin, PluginInstallation
-from .serializers import PluginInstallationSerializer, PluginSerializer
+from .serializers import PlatformPluginSerializer, PluginInstallationSerializer, PluginSerializer
 from .services import install_plugin
 
 
@@ -13,6 +13,7 @@ class PluginViewSet(TenantViewSet):
 
     queryset = Plugin.objects.all()
     serializer_class = PluginSerializer
+    platform_serializer_class = PlatformPluginSerializer
     filterset_class = PluginFilterSet
     ordering = ("name",)
     search_fields = ("name", "slug")

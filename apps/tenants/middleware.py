@@ -13,18 +13,24 @@ HOSTLESS = frozenset({"/healthz", "/readyz"})
 
 
 class UnknownHost(NexoraError):
+    """No organisation has this address."""
+
     status = 404
     code = "unknown_host"
     title = "Unknown host"
 
 
 class TenantClosed(NexoraError):
+    """The organisation is suspended or cancelled: none of its people can work until it is opened again."""
+
     status = 403
     code = "tenant_closed"
     title = "Organisation closed"
 
 
 class Unavailable(NexoraError):
+    """The database does not answer. Send the request again in a few seconds."""
+
     status = 503
     code = "database_unavailable"
     title = "Temporarily unavailable"
@@ -53,10 +59,14 @@ class TenantMiddleware(TenantMainMiddleware):
         if tenant is None:
             return self.no_tenant_found(request, host)
         if not tenant.is_open:
-            return refusal(request, TenantClosed(f"This organisation is {tenant.status}. Ask its owner, or our support."))
+            return refusal(
+                request, TenantClosed(f"This organisation is {tenant.status}. Ask its owner, or our support.")
+            )
         request.tenant = tenant
         with tenant_scope(tenant.id):
             return self.get_response(request)
 
     def no_tenant_found(self, request, hostname):
-        return refusal(request, UnknownHost("No organisation answers on this host. Check the address for a typing error."))
+        return refusal(
+            request, UnknownHost("No organisation answers on this host. Check the address for a typing error.")
+        )

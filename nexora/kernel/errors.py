@@ -7,6 +7,7 @@ class NexoraError(Exception):
     status  HTTP status of the answer
     code    stable machine-readable word; part of the API's contract
     title   the same in two to five words, never varying
+    codes   {code: sentence} of further codes that it is raised with; with the docstring, what /problems/<code> shows
     detail  a sentence: what happened, to what, and what to do
     fields  {field: [sentences]} where particular inputs are at fault
     """
@@ -55,12 +56,16 @@ class UnpublishedWrite(NexoraError):
 
 
 class Invalid(NexoraError):
+    """A field or a parameter is wrong. `errors` says which, and why."""
+
     status = 400
     code = "invalid"
     title = "Invalid input"
 
 
 class Forbidden(NexoraError):
+    """The person's role does not allow this, here or on this record."""
+
     status = 403
     code = "permission_denied"
     title = "Permission denied"
@@ -75,6 +80,8 @@ class Conflict(NexoraError):
 
 
 class InUse(Conflict):
+    """Other records point at this one. Change or delete those first."""
+
     code = "in_use"
     title = "Still in use"
 
@@ -85,3 +92,10 @@ class NotSignedIn(NexoraError):
     status = 401
     code = "not_authenticated"
     title = "Not signed in"
+    codes = {
+        "invalid_credentials": "No active account of this organisation has this email and password.",
+        "token_not_valid": "The token is malformed, expired, or of another organisation's host. Sign in again.",
+        "token_rotated": "The refresh token has just been replaced by another request. Use the newer one.",
+        "session_ended": "The session is over. Sign in again.",
+        "account_closed": "The account is no longer active.",
+    }

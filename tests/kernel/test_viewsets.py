@@ -1,5 +1,5 @@
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny
@@ -113,11 +113,10 @@ def test_the_load_balancer_is_answered_on_any_host(client, db):
 
 
 def test_readyz_says_when_the_database_is_away(client, db, monkeypatch):
-    from django.db import OperationalError
-
     def fail(*args):
         raise OperationalError
 
-    monkeypatch.setattr(connection, "cursor", fail)
-    assert client.get("/readyz").status_code == 503
-    assert client.get("/healthz").status_code == 200
+    with monkeypatch.context() as broken:
+        broken.setattr(connection, "cursor", fail)
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/healthz").status_code == 200

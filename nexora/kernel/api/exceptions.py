@@ -154,14 +154,14 @@ def as_error(exc, method="GET"):
 def _framework_error(exc):
     match exc:
         case drf.ParseError():
-            return Malformed(f"The body is not valid JSON: {exc.detail}")
+            return Malformed(_sentence(f"The body is not valid JSON: {exc.detail}"))
         case drf.NotAuthenticated():
             return NotSignedIn("Send an access token: `Authorization: Bearer …`. /api/v1/auth/token/ issues them.")
         case drf.AuthenticationFailed():
             detail = exc.detail
             if isinstance(detail, dict):  # simplejwt: {"detail", "code", "messages"}
-                return NotSignedIn(str(detail["detail"]), code=str(detail.get("code", "token_not_valid")))
-            return NotSignedIn(str(detail), code="token_not_valid")
+                return NotSignedIn(_sentence(detail["detail"]), code=str(detail.get("code", "token_not_valid")))
+            return NotSignedIn(_sentence(detail), code="token_not_valid")
         case drf.PermissionDenied():
             return Forbidden(str(exc.detail))
         case drf.MethodNotAllowed():
@@ -172,10 +172,14 @@ def _framework_error(exc):
             return UnsupportedMediaType("Bodies are JSON. Send `Content-Type: application/json`.")
         case drf.Throttled():
             return TooManyRequests("Too many requests. Wait as long as the Retry-After header says.")
-    error = NexoraError(str(exc.detail), code=exc.default_code)
+    error = NexoraError(_sentence(exc.detail), code=exc.default_code)
     error.status = exc.status_code
     error.title = str(exc.default_detail)
     return error
+
+
+def _sentence(text):
+    return f"{str(text).rstrip('.')}."
 
 
 def invalid(detail):

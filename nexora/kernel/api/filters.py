@@ -75,6 +75,10 @@ class AllOfFilter(filters.BaseCSVFilter, filters.CharFilter):
     """Rows whose array holds every one of the comma-separated values."""
 
 
+class ChoiceInFilter(filters.BaseInFilter, filters.ChoiceFilter):
+    """django-filter's own takes any text."""
+
+
 def lookups_of(field):
     """The lookups that a column's type offers."""
     nullable = ["isnull"] if field.null else []
@@ -113,6 +117,8 @@ class TenantFilterSet(BaseFilterSet, metaclass=FilterSetMetaclass):
     def filter_for_lookup(cls, field, lookup_type):
         if lookup_type == "isnull":
             return TrueFalseFilter, {}
+        if lookup_type == "in" and field.choices:
+            return ChoiceInFilter, {"choices": field.choices}
         return super().filter_for_lookup(field, lookup_type)
 
     @classmethod
