@@ -50,10 +50,11 @@ def ensure_running(data_dir):
 
 
 def leave(data_dir, patience=15):
-    """Give up this process's hold. True when the server has stopped, False when another process still uses it."""
+    """Give up this process's hold. True when the server has stopped, False when another process still uses it, None
+    when there was no hold."""
     server = _servers.pop(data_dir, None)
-    if server is None:
-        return True
+    if server is None or not server.is_held():
+        return None
     server.release()
     deadline = time.monotonic() + patience
     others_since = None
@@ -81,7 +82,7 @@ class Server:
 
     def is_current(self):
         """Asked at every new connection: a small file and one look at the process table."""
-        return self._hold is not None and self._pid is not None and self._pid == self.running_pid()
+        return self.is_held() and self._pid is not None and self._pid == self.running_pid()
 
     def attach(self):
         try:
@@ -89,16 +90,19 @@ class Server:
             self.run_dir.mkdir(exist_ok=True)
             with self._locked("postgres.lock"):
                 self._take_hold()
+                self._ensure_keeper()  # first: an interrupted start leaves nothing running
                 if not self.running_pid():
                     self._start()
                 self._pid, self.host = self._read_pid_file()
-                self._ensure_keeper()
                 self._prepare()
         except PermissionError as error:
             raise EmbeddedError(
                 f"The embedded PostgreSQL cannot use {error.filename}: it belongs to another user. Run as the user who "
                 f"made {self.data_dir.parent}, set NEXORA_DATA_DIR to a directory of your own, or set DATABASE_URL."
             ) from error
+
+    def is_held(self):
+        return self._hold is not None
 
     def release(self):
         if self._hold is not None:

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, OperationalError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from nexora.kernel.db import embedded
@@ -26,6 +26,7 @@ from nexora.kernel.scope import PLATFORM_TENANT_ID
 WEB_THREADS = 4
 START_SECONDS = 60
 STOP_SECONDS = 25
+IMPATIENT_SECONDS = 3  # while nobody can be using it yet; granian ignores signals while its worker loads
 DEMO_PASSWORD = "nexora-demo"  # noqa: S105  (published in the README)
 DEMO_PEOPLE = [
     ("acme", "admin@acme.com", "admin"),
@@ -62,6 +63,7 @@ class Command(BaseCommand):
 
     def handle(self, *, port, no_demo, **options):
         self.port, self.children, self.stopping = port, [], False
+        self.patience = IMPATIENT_SECONDS
         self.root = Path(settings.BASE_DIR)
         self.run_file = RunFile(Path(settings.DATA_DIR) / "run" / f"up-{port}.json")
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -70,12 +72,13 @@ class Command(BaseCommand):
             self.clear_the_way()
             self.prepare(no_demo)
             self.start()
+            self.patience = STOP_SECONDS
             self.welcome()
             self.watch()
         except Stopped:
             self.stdout.write("")
         except REFUSALS as error:
-            raise CommandError(f"\n{error}" if self._line_open else str(error)) from error
+            raise CommandError(error) from error
         finally:
             self.shut_down()
 
@@ -89,17 +92,18 @@ class Command(BaseCommand):
 
     # -- Progress
 
-    _line_open = False
-
     @contextmanager
     def step(self, label):
         """`label ....... result (0.3 s)`; the body sets the result with `say("…")`."""
         self.stdout.write(f"{label} {'.' * (18 - len(label))} ", ending="")
         self.stdout.flush()
-        self._line_open = True
         started, results = time.monotonic(), ["ready"]
-        yield results.append
-        self._line_open = False
+        try:
+            yield results.append
+        except REFUSALS:
+            self.stdout.write("failed")
+            self.stdout.flush()
+            raise
         self.stdout.write(f"{results[-1]} ({time.monotonic() - started:.1f} s)")
         self.stdout.flush()
 
@@ -141,9 +145,14 @@ class Command(BaseCommand):
                 embedded.ensure_running(entry["EMBEDDED"])
             elif settings.DATABASE_ADMIN_URL:
                 PrepareDatabase().prepare()
-            with connection.cursor() as cursor:
-                cursor.execute("SHOW server_version")
-                version = cursor.fetchone()[0].split()[0]
+            try:
+                connection.ensure_connection()
+            except OperationalError as error:
+                raise CommandError(
+                    f"DATABASE_URL does not connect: {' '.join(str(error).split())}. "
+                    "`manage.py prepare_database` makes the roles and the database."
+                ) from error
+            version = ".".join(map(str, divmod(connection.pg_version, 10000)))
             say(f"PostgreSQL {version}, {'in ' + entry['EMBEDDED'] if entry['EMBEDDED'] else 'on ' + entry['HOST']}")
         with self.step("tables") as say:
             count = self.migrate()
@@ -258,16 +267,14 @@ class Command(BaseCommand):
         if self.children:
             self.stdout.write("stopping .......... ", ending="")
             self.stdout.flush()
-            stubborn = stop(self.children, STOP_SECONDS)
+            stubborn = stop(self.children, self.patience)
             self.stdout.write(f"{' and '.join(stubborn)} had to be killed" if stubborn else "web and worker stopped")
             self.run_file.remove()
         connections.close_all()
         directory = settings.DATABASES["default"]["EMBEDDED"]
-        if directory:
-            stopped = embedded.leave(directory)
-            self.stdout.write(
-                f"database .......... {'stopped' if stopped else 'left running: another process uses it'}"
-            )
+        if directory and (stopped := embedded.leave(directory)) is not None:
+            result = "stopped" if stopped else "left running: another process uses it"
+            self.stdout.write(f"database .......... {result}")
 
     # -- The end of the beginning
 
