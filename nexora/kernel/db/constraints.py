@@ -16,7 +16,7 @@ class CompositeForeignKey(models.BaseConstraint):
     on_delete  CASCADE, NO ACTION or SET NULL (which nulls the one column, never tenant_id)
     """
 
-    violation_error_message = "No such record."
+    default_violation_error_message = "No such record."
 
     def __init__(self, *, field, to, on_delete, name):
         super().__init__(name=name)
