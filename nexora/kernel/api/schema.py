@@ -1,12 +1,15 @@
 """The OpenAPI document: written for the host that it is read on, with every error described once."""
 
 from drf_spectacular.contrib.django_filters import DjangoFilterExtension
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import get_lib_doc_excludes
 
 from nexora.kernel import scope
 from nexora.kernel.api import exceptions, viewsets
 from nexora.kernel.api.declarations import PLATFORM, TENANT
 from nexora.kernel.api.filters import MAX_ORDERING, ORDERING, SEARCH
+from nexora.kernel.api.serializers import TenantModelSerializer
 from nexora.kernel.errors import Conflict, Forbidden, Invalid, NotSignedIn
 
 DOCUMENTED = {
@@ -43,15 +46,6 @@ PROBLEM = {
 
 
 class ApiSchema(AutoSchema):
-    def get_description(self):
-        view = self.view
-        if not isinstance(view, viewsets.TenantRecords):
-            return super().get_description()
-        # A viewset's own words, not those of the base class, which speak to its authors.
-        extra = view.action in view.action_rights
-        own = getattr(view, view.action).__doc__ if extra else vars(type(view)).get("__doc__")
-        return " ".join((own or "").split())
-
     def get_tags(self):
         return [self.path.removeprefix("/api/v1/").split("/")[0]]
 
@@ -94,7 +88,27 @@ class FilterBackendExtension(DjangoFilterExtension):
         return parameters
 
 
+class MoneyExtension(OpenApiSerializerFieldExtension):
+    """Answers are text; requests may be numbers too."""
+
+    target_class = "nexora.kernel.api.serializers.MoneyField"
+
+    def map_serializer_field(self, auto_schema, direction):
+        whole = self.target.max_digits - self.target.decimal_places
+        pattern = rf"^-?\d{{1,{whole}}}(\.\d{{1,{self.target.decimal_places}}})?$"
+        text = {"type": "string", "format": "decimal", "pattern": pattern}
+        limits = {"minimum": self.target.min_value, "maximum": self.target.max_value}
+        number = {"type": "number"} | {name: float(limit) for name, limit in limits.items() if limit is not None}
+        return {"oneOf": [text, number]} if direction == "request" else text
+
+
 # -- Hooks of drf-spectacular (settings.SPECTACULAR_SETTINGS)
+
+
+def own_words_only():
+    """Classes whose docstrings speak to authors of viewsets and serializers, not to readers of the document."""
+    bases = (viewsets.TenantRecords, viewsets.TenantViewSet, viewsets.ReadOnlyTenantViewSet, TenantModelSerializer)
+    return [*get_lib_doc_excludes(), *bases]
 
 
 def host_endpoints(endpoints):
@@ -106,6 +120,7 @@ def host_endpoints(endpoints):
 
 def document_problems(result, generator, request, public):
     """Every operation gets the errors it may answer, all of one shape."""
+    _drop(result, "x-spec-enum-id")
     components = result.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = PROBLEM
     components["responses"] = {
@@ -131,3 +146,14 @@ def document_problems(result, generator, request, public):
             for status in sorted(answers - operation["responses"].keys()):
                 operation["responses"][status] = {"$ref": f"#/components/responses/{DOCUMENTED[status][0].__name__}"}
     return result
+
+
+def _drop(node, key):
+    """drf-spectacular's own note, which its hook for enums would have removed."""
+    if isinstance(node, dict):
+        node.pop(key, None)
+        node = node.values()
+    elif not isinstance(node, list):
+        return
+    for inner in node:
+        _drop(inner, key)
