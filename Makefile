@@ -6,7 +6,8 @@ BIN := .venv/bin
 
 # The first name that really runs and is new enough: a pyenv shim may exist and fail.
 CANDIDATES := python3.13 python3.12 python3.14 python3 python \
-	$(wildcard $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python /usr/local/bin/python3 /opt/homebrew/bin/python3 /usr/bin/python3)
+	$(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/3.1[2-9]*/bin/python) \
+	$(wildcard /usr/local/bin/python3 /opt/homebrew/bin/python3 /usr/bin/python3)
 PROBE := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 12))
 
 .PHONY: help setup run test lint lock
