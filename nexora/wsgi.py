@@ -1,7 +1,13 @@
 import os
 
+from django.core.checks import Tags, run_checks
+from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nexora.settings")
 
 application = get_wsgi_application()
+
+# Whatever serves this module: a login that no policy binds, or a table without one, is not served.
+if problems := [problem for problem in run_checks(tags=[Tags.database], databases=["default"]) if problem.is_serious()]:
+    raise ImproperlyConfigured("NEXORA does not start.\n" + "\n".join(map(str, problems)))
