@@ -1,5 +1,3 @@
-from importlib.util import find_spec
-
 from django.contrib import admin
 from django.urls import include, path
 
@@ -12,7 +10,7 @@ from nexora.kernel.health import healthz, readyz
 SECTIONS = ["crm", "workflows", "analytics", "marketplace", "accounts", "tenants"]
 
 api = [
-    *(path("", include(f"apps.{section}.urls")) for section in SECTIONS if find_spec(f"apps.{section}.urls")),
+    *(path("", include(f"apps.{section}.urls")) for section in SECTIONS),
     path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", DocsView.as_view(), name="docs"),
 ]

@@ -56,7 +56,7 @@ class UnpublishedWrite(NexoraError):
 
 
 class Invalid(NexoraError):
-    """A field or a parameter is wrong. `errors` says which, and why."""
+    """A field or a parameter is wrong: "errors" says which, and why."""
 
     status = 400
     code = "invalid"
@@ -87,7 +87,7 @@ class InUse(Conflict):
 
 
 class NotSignedIn(NexoraError):
-    """Wrong, stale or missing credentials. `code` says which."""
+    """Wrong, stale or missing credentials."""
 
     status = 401
     code = "not_authenticated"
