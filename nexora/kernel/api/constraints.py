@@ -11,7 +11,7 @@ from nexora.kernel.errors import Conflict, InUse, Invalid
 log = logging.getLogger("nexora.api")
 
 NOT_NULL, FOREIGN_KEY, UNIQUE, CHECK = "23502", "23503", "23505", "23514"
-NO_SUCH_RECORD = str(CompositeForeignKey.violation_error_message)
+NO_SUCH_RECORD = str(CompositeForeignKey.default_violation_error_message)
 
 
 def refused_by_database(exc, *, deleting=False):
