@@ -186,7 +186,7 @@ class Activity(TenantModel):
 
     def clean(self):
         """An activity of a deal is one of the deal's customer, named or not."""
-        if not self.deal_id:
+        if not self.deal_id or not {"deal", "customer"} & self.changed_fields().keys():
             return
         if self.customer_id is None:
             self.customer_id = self.deal.customer_id

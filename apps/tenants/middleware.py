@@ -2,7 +2,7 @@ from django.core.exceptions import DisallowedHost
 from django.db import OperationalError
 from django_tenants.middleware.main import TenantMainMiddleware
 
-from nexora.kernel.errors import NexoraError
+from nexora.kernel.errors import NexoraError, Unavailable
 from nexora.kernel.pages import refusal
 from nexora.kernel.scope import tenant_scope
 
@@ -26,14 +26,6 @@ class TenantClosed(NexoraError):
     status = 403
     code = "tenant_closed"
     title = "Organisation closed"
-
-
-class Unavailable(NexoraError):
-    """The database does not answer. Send the request again in a few seconds."""
-
-    status = 503
-    code = "database_unavailable"
-    title = "Temporarily unavailable"
 
 
 class TenantMiddleware(TenantMainMiddleware):

@@ -99,3 +99,11 @@ class NotSignedIn(NexoraError):
         "session_ended": "The session is over. Sign in again.",
         "account_closed": "The account is no longer active.",
     }
+
+
+class Unavailable(NexoraError):
+    """The database does not answer, or two requests were in each other's way. Send the request again."""
+
+    status = 503
+    code = "database_unavailable"
+    title = "Temporarily unavailable"

@@ -11,7 +11,7 @@ from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
 from nexora.kernel.api.constraints import refused_by_database
-from nexora.kernel.errors import Forbidden, Invalid, NexoraError, NotSignedIn
+from nexora.kernel.errors import Forbidden, Invalid, NexoraError, NotSignedIn, Unavailable
 from nexora.kernel.pages import problem_document, refusal, wants_json
 
 log = logging.getLogger("nexora.api")
@@ -82,14 +82,6 @@ class TooManyRequests(NexoraError):
     status = 429
     code = "too_many_requests"
     title = "Too many requests"
-
-
-class Unavailable(NexoraError):
-    """The database does not answer, or two requests were in each other's way. Send the request again."""
-
-    status = 503
-    code = "database_unavailable"
-    title = "Temporarily unavailable"
 
 
 class InternalError(NexoraError):
