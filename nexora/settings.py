@@ -152,6 +152,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
+FORMAT_MODULE_PATH = "nexora.kernel.formats"
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -170,6 +171,8 @@ UNFOLD = {
     "SIDEBAR": {"show_search": True},
     "SHOW_VIEW_ON_SITE": False,
 }
+# Daily work first, foundations last; on the platform's host the other way round.
+ADMIN_SECTIONS = ["crm", "workflows", "analytics", "marketplace", "accounts", "tenants"]
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.authentication.TenantJWTAuthentication"],
@@ -204,6 +207,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "GET_LIB_DOC_EXCLUDES": "nexora.kernel.api.schema.own_words_only",
     "PREPROCESSING_HOOKS": ["nexora.kernel.api.schema.host_endpoints"],
     # Without drf-spectacular's own hook, which names enums: `status` means something else in every table.
     "POSTPROCESSING_HOOKS": ["nexora.kernel.api.schema.document_problems"],

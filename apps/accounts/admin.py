@@ -1,5 +1,6 @@
 from django.apps import apps
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -19,6 +20,7 @@ from unfold.decorators import action, display
 from nexora.kernel import permissions
 from nexora.kernel.admin import TenantModelAdmin, over_all_tenants
 from nexora.kernel.admin.dashboard import Entries, Entry, panel
+from nexora.kernel.admin.history import source
 from nexora.kernel.admin.links import change_url, list_url
 from nexora.kernel.admin.lists import newest_first
 
@@ -88,10 +90,15 @@ class UserAdmin(TenantModelAdmin):
 
     # -- Passwords
 
+    def get_actions_detail(self, request, object_id):
+        user = self.get_object(request, unquote(object_id))
+        may_edit = user is not None and self.has_change_permission(request, user)
+        return super().get_actions_detail(request, object_id) if may_edit else []
+
     @action(description="Set password", icon="key", url_path="set-password")
     @method_decorator(sensitive_post_parameters())
     def set_password(self, request, object_id):
-        user = self.get_object(request, object_id)
+        user = self.get_object(request, unquote(object_id))
         if user is None:
             raise Http404
         if not self.has_change_permission(request, user):
@@ -122,11 +129,16 @@ class RefreshTokenAdmin(TenantModelAdmin):
     """Sessions of the API. Deleting one signs its holder out."""
 
     icon = "devices"
-    list_display = ["user", "user_agent", "ip_address", "created_at", "rotated_at", "expires_at"]
+    list_display = ["user", "user_agent", "address", "created_at", "rotated_at", "expires_at"]
     list_select_related = ["user"]
     list_filter = [("user", AutocompleteSelectFilter), ("expires_at", RangeDateTimeFilter)]
     search_fields = ["user__name__istartswith", "user__email__istartswith"]
-    fieldsets = [(None, {"fields": ["user", "user_agent", "ip_address", "rotated_at", "expires_at"]})]
+    fieldsets = [(None, {"fields": ["user", "user_agent", "address", "rotated_at", "expires_at"]})]
+    readonly_fields = ["address"]
+
+    @display(description="IP address", ordering="ip_address")
+    def address(self, session):
+        return session.ip_address
 
 
 class ResourceFilter(DropdownFilter):
@@ -147,10 +159,10 @@ class AuditEventAdmin(TenantModelAdmin):
     list_filter = [ResourceFilter, ("actor", AutocompleteSelectFilter), ("created_at", RangeDateTimeFilter)]
     search_fields = ["record_label__istartswith", "actor_label__istartswith"]
     fieldsets = [
-        (None, {"fields": ["created_at", "action", "what", "record_link", "who", "ip_address"]}),
+        (None, {"fields": ["created_at", "action", "what", "record_link", "who", "address"]}),
         ("Details", {"fields": ["changes", "children"]}),
     ]
-    readonly_fields = ["what", "record_link", "who"]
+    readonly_fields = ["what", "record_link", "who", "address"]
 
     @display(description="Action", ordering="action", label=ACTION_TONES)
     def action_badge(self, event):
@@ -169,6 +181,10 @@ class AuditEventAdmin(TenantModelAdmin):
     @display(description="Fields")
     def changed(self, event):
         return ", ".join(name.replace("_", " ") for name in event.changes) if isinstance(event.changes, dict) else None
+
+    @display(description="IP address", ordering="ip_address")
+    def address(self, event):
+        return event.ip_address
 
     @display(description="By", ordering="actor_label")
     def who(self, event):
@@ -191,6 +207,16 @@ def record_url(event):
         return reverse(f"admin:{event.resource.replace('.', '_')}_change", args=[event.record_id])
     except NoReverseMatch:
         return ""
+
+
+@source
+def trail(user, record):
+    if permissions.reach(user, AuditEvent, "view") is None:
+        return None
+    if record is None:
+        return AuditEvent.objects.none()
+    happened = AuditEvent.objects.filter(record_id=record.pk, resource=record._meta.label_lower)
+    return happened.order_by(*newest_first("created_at"))
 
 
 # -- Overview

@@ -1,7 +1,18 @@
-from nexora.kernel import events
+from django.contrib.auth.signals import user_logged_in
+from django.dispatch import receiver
+
+from nexora.kernel import clock, events
 from nexora.kernel.scope import PLATFORM_TENANT_ID
 
-from .models import AuditEvent
+from .models import AuditEvent, User
+
+# Django's own would save the user, and every sign-in would stand in the audit trail as a change of the account.
+user_logged_in.disconnect(dispatch_uid="update_last_login")
+
+
+@receiver(user_logged_in)
+def note_last_login(sender, user, **kwargs):
+    User.objects.filter(pk=user.pk).unpublished("a sign-in is no edit").update(last_login=clock.now())
 
 
 @events.reader

@@ -1,8 +1,8 @@
 from decimal import Decimal
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.db.models import Sum
-from django.http import HttpResponseRedirect
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     BooleanRadioFilter,
@@ -43,7 +43,16 @@ def percent(share):
 @admin.register(AIInsight)
 class AIInsightAdmin(TenantModelAdmin):
     icon = "lightbulb"
-    list_display = ["title", "type_badge", "priority_badge", "impact", "sureness", "actionable", "dismissed", "created_at"]
+    list_display = [
+        "title",
+        "type_badge",
+        "priority_badge",
+        "impact",
+        "sureness",
+        "actionable",
+        "dismissed",
+        "created_at",
+    ]
     list_filter = [
         ("dismissed", BooleanRadioFilter),
         ("type", ChoicesDropdownFilter),
@@ -57,7 +66,8 @@ class AIInsightAdmin(TenantModelAdmin):
         ("Dismissal", {"fields": [("dismissed", "dismissed_at")]}),
     ]
     readonly_fields = ["dismissed", "dismissed_at"]
-    actions_detail = ["dismiss"]
+    actions = [*TenantModelAdmin.actions, "dismiss_selected"]
+    actions_submit_line = ["dismiss"]
 
     @display(description="Type", ordering="type", label=TYPE_TONES)
     def type_badge(self, insight):
@@ -71,14 +81,18 @@ class AIInsightAdmin(TenantModelAdmin):
     def sureness(self, insight):
         return percent(insight.confidence)
 
-    @action(description="Dismiss", icon="task_alt")
-    def dismiss(self, request, object_id):
-        insight = self.get_object(request, object_id)
-        if insight is None or not self.has_change_permission(request, insight):
-            return HttpResponseRedirect(list_url(AIInsight))
+    def get_actions_submit_line(self, request, object_id):
+        insight = self.get_object(request, unquote(str(object_id)))
+        return super().get_actions_submit_line(request, object_id) if insight and not insight.dismissed else []
+
+    @action(description="Save and dismiss", permissions=["change"])
+    def dismiss(self, request, insight):
         services.dismiss_insight(insight=insight)
-        self.message_user(request, f"Dismissed: {insight}.", messages.SUCCESS)
-        return HttpResponseRedirect(change_url(insight))
+
+    @admin.action(description="Dismiss selected insights", permissions=["change"])
+    def dismiss_selected(self, request, queryset):
+        dismissed = [services.dismiss_insight(insight=insight) for insight in queryset]
+        self.message_user(request, f"Dismissed {len(dismissed)} insights.", messages.SUCCESS)
 
 
 @admin.register(AIPrediction)
@@ -110,7 +124,11 @@ class AICreditUsageAdmin(TenantModelAdmin):
     icon = "toll"
     list_display = ["created_at", "feature", "credits_used", "user"]
     list_select_related = ["user"]
-    list_filter = [("user", AutocompleteSelectFilter), ("credits_used", RangeNumericFilter), ("created_at", RangeDateTimeFilter)]
+    list_filter = [
+        ("user", AutocompleteSelectFilter),
+        ("credits_used", RangeNumericFilter),
+        ("created_at", RangeDateTimeFilter),
+    ]
     search_fields = ["feature__istartswith"]
     fieldsets = [(None, {"fields": ["feature", "credits_used", "user", "metadata"]})]
 
@@ -163,7 +181,9 @@ def revenue(request):
     ]
     as_of = services.revenue_as_of()
     hint = f"by month closed, as of {as_of:%-d %b, %H:%M} UTC" if as_of else "by month closed"
-    return Columns("Revenue", bars, hint=hint, empty="No deal was won in the last year.", link=list_url(RevenueByCloseMonth))
+    return Columns(
+        "Revenue", bars, hint=hint, empty="No deal was won in the last year.", link=list_url(RevenueByCloseMonth)
+    )
 
 
 def last_months(now, count):

@@ -53,7 +53,7 @@ TYPE_ICONS = {
 
 class DealInline(RecordInline):
     model = Deal
-    fields = ["title", "value", "stage", "probability", "expected_close_date", "assigned_to"]
+    fields = ["title", "value", "stage", "expected_close_date", "assigned_to"]
 
 
 class ActivityInline(RecordInline):
@@ -64,8 +64,12 @@ class ActivityInline(RecordInline):
 @admin.register(Customer)
 class CustomerAdmin(TenantModelAdmin):
     icon = "groups"
-    list_display = ["name_and_company", "email", "phone", "status_badge", "tag_badges", "created_at"]
-    list_filter = [("status", ChoicesDropdownFilter), ("created_at", RangeDateTimeFilter), ("created_by", AutocompleteSelectFilter)]
+    list_display = ["name_and_company", "contact", "status_badge", "tag_badges", "created_at"]
+    list_filter = [
+        ("status", ChoicesDropdownFilter),
+        ("created_at", RangeDateTimeFilter),
+        ("created_by", AutocompleteSelectFilter),
+    ]
     search_fields = ["name__istartswith", "email__istartswith", "company__istartswith"]
     fieldsets = [
         (None, {"fields": ["name", "company", ("email", "phone"), "status"]}),
@@ -76,6 +80,10 @@ class CustomerAdmin(TenantModelAdmin):
     @display(description="Name", ordering="name", header=True)
     def name_and_company(self, customer):
         return customer.name, customer.company or ""
+
+    @display(description="Contact", ordering="email", header=True)
+    def contact(self, customer):
+        return customer.email or "", customer.phone or ""
 
     @display(description="Status", ordering="status", label=STATUS_TONES)
     def status_badge(self, customer):

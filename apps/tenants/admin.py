@@ -22,7 +22,16 @@ STATUS_TONES = {
 
 class SubscriptionInline(RecordInline):
     model = Subscription
-    fields = ["plan", "status", "ai_credits", "users_limit", "storage_limit", "billing_cycle", "amount", "next_billing_date"]
+    fields = [
+        "plan",
+        "status",
+        "ai_credits",
+        "users_limit",
+        "storage_limit",
+        "billing_cycle",
+        "amount",
+        "next_billing_date",
+    ]
 
 
 class DomainInline(RecordInline):
@@ -59,7 +68,16 @@ class TenantAdmin(RecordAdmin):
 @admin.register(Subscription)
 class SubscriptionAdmin(TenantModelAdmin):
     icon = "receipt_long"
-    list_display = ["plan_badge", "status", "ai_credits", "users_limit", "storage", "amount", "billing_cycle", "next_billing_date"]
+    list_display = [
+        "plan_badge",
+        "status",
+        "ai_credits",
+        "users_limit",
+        "storage",
+        "amount",
+        "billing_cycle",
+        "next_billing_date",
+    ]
     list_filter = [("plan", ChoicesDropdownFilter), ("billing_cycle", ChoicesDropdownFilter)]
     search_fields = ["plan__istartswith", "status__istartswith"]
     fieldsets = [
@@ -140,8 +158,13 @@ def subscription(request):
     lines = []
     if subscription:
         lines = [
-            Entry(f"{subscription.get_plan_display()} plan", remark=f"{subscription.amount:,.2f} {subscription.billing_cycle}",
-                  link=change_url(subscription), badge=subscription.status, tone="success"),
+            Entry(
+                f"{subscription.get_plan_display()} plan",
+                remark=f"{subscription.amount:,.2f} {subscription.billing_cycle}",
+                link=change_url(subscription),
+                badge=subscription.status,
+                tone="success",
+            ),
             Entry(f"{subscription.ai_credits:,} AI credits"),
             Entry(f"Up to {subscription.users_limit:,} people, {gigabytes(subscription.storage_limit)}"),
             Entry(f"Next invoice on {subscription.next_billing_date:%-d %B %Y}"),

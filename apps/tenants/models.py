@@ -50,7 +50,7 @@ class Tenant(TenantMixin, TenantModel):
     id = fields.primary_key()
     name = models.CharField(max_length=255)
     subdomain = models.CharField(
-        max_length=100, validators=[subdomain_validator], help_text="The host: <subdomain>.<base domain>."
+        max_length=100, validators=[subdomain_validator], help_text="First part of its host, before the base domain."
     )
     plan = models.CharField(max_length=50, choices=Plan, default=Plan.FREE, db_default=Plan.FREE.value)
     status = models.CharField(max_length=50, choices=Status, default=Status.ACTIVE, db_default=Status.ACTIVE.value)

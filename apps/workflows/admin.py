@@ -35,7 +35,10 @@ class Took:
         if execution.started_at is None or execution.completed_at is None:
             return None
         seconds = (execution.completed_at - execution.started_at).total_seconds()
-        return f"{seconds:,.1f} s" if seconds < 120 else f"{seconds / 60:,.0f} min"
+        for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+            if seconds >= 2 * size:
+                return f"{seconds / size:,.0f} {unit}"
+        return f"{seconds:,.1f} s"
 
 
 class ExecutionInline(Took, ReadOnlyInline):

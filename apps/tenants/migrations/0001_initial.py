@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(db_default=nexora.kernel.db.functions.GenRandomUUID(), default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=255)),
-                ('subdomain', models.CharField(help_text='The host: <subdomain>.<base domain>.', max_length=100, validators=[django.core.validators.RegexValidator('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\Z', 'Use 1 to 63 lower-case letters, digits and hyphens, with no hyphen at either end.')])),
+                ('subdomain', models.CharField(help_text='First part of its host, before the base domain.', max_length=100, validators=[django.core.validators.RegexValidator('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\Z', 'Use 1 to 63 lower-case letters, digits and hyphens, with no hyphen at either end.')])),
                 ('plan', models.CharField(choices=[('free', 'Free'), ('growth', 'Growth'), ('pro', 'Pro'), ('enterprise', 'Enterprise')], db_default='free', default='free', max_length=50)),
                 ('status', models.CharField(choices=[('active', 'Active'), ('trial', 'Trial'), ('suspended', 'Suspended'), ('cancelled', 'Cancelled')], db_default='active', default='active', max_length=50)),
                 ('settings', models.JSONField(blank=True, db_default={}, default=dict, null=True)),

@@ -6,7 +6,8 @@
             return None                   # the person may not see it: no panel
         return Bars("Open deals", …)
 
-A panel looks at no more than the newest WINDOW rows of a table, so that the page costs the same however large a tenant is.
+A panel looks at no more than the newest WINDOW rows of a table, so that the page costs the same however large a
+tenant is.
 """
 
 from collections.abc import Callable
@@ -125,6 +126,6 @@ def count_up_to_window(queryset):
 
 
 def newest(queryset, rows=WINDOW):
-    """`queryset`, looking only among the newest rows of its table: an index finds those, whatever else is asked of them."""
+    """`queryset`, looking only among the newest rows of its table: an index finds those, whatever is asked of them."""
     recent = queryset.model._default_manager.order_by(F("created_at").desc(nulls_last=True), "-id")[:rows]
     return queryset.filter(pk__in=recent.values("pk"))

@@ -1,4 +1,4 @@
-"""Deleting from the admin: what goes along is counted by the database and shown before, refusals are told one by one."""
+"""Deleting from the admin: what goes along is counted by the database and shown first, refusals are told singly."""
 
 from django.contrib import messages
 from django.contrib.admin import action
@@ -31,10 +31,10 @@ def describe(records, request, site):
         for relation, count in record._dependents(DEFAULT_DB_ALIAS):
             options = relation.related_model._meta
             if relation.field.remote_field.on_delete is models.DO_NOTHING:
-                protected.append(_summary(relation, record, count, site))
+                protected.append(f"{_summary(relation, record, count)} ({relation.field.verbose_name})")
             elif relation.field.remote_field.on_delete is models.DB_CASCADE:
                 _add(counts, options, count)
-                along.append(_summary(relation, record, count, site))
+                along.append(_summary(relation, record, count))
         names.append(_link(record, site))
         if along:
             names.append(along)
@@ -45,7 +45,7 @@ def _add(counts, options, number):
     counts[options.verbose_name_plural] = counts.get(options.verbose_name_plural, 0) + number
 
 
-def _summary(relation, record, count, site):
+def _summary(relation, record, count):
     """`3 deals: Renewal, Upgrade, …`"""
     options = relation.related_model._meta
     rows = relation.related_model._base_manager.filter(**{relation.field.name: record.pk})
@@ -70,7 +70,7 @@ def _link(record, site):
 
 @action(permissions=["delete"], description="Delete selected %(verbose_name_plural)s")
 def delete_selected(model_admin, request, queryset):
-    """Asks first, then deletes one record after the other: each publishes its event, a refused one keeps its row only."""
+    """Asks first, then deletes one record after the other: each publishes its event, a refused one stays."""
     if request.POST.get("post"):
         _delete_each(model_admin, request, queryset)
         return None
@@ -82,15 +82,13 @@ def delete_selected(model_admin, request, queryset):
         "subtitle": None,
         "objects_name": str(objects_name),
         "deletable_objects": [names],
-        "model_count": counts.items(),
+        "model_count": counts,
         "queryset": queryset,
         "perms_lacking": forbidden,
         # What is still in use is refused by itself; the others of the selection may go.
         "held": protected,
-        "protected": [],
         "opts": model_admin.opts,
         "action_checkbox_name": "_selected_action",
-        "media": model_admin.media,
     }
     request.current_app = model_admin.admin_site.name
     return TemplateResponse(request, "admin/delete_selected_confirmation.html", context)

@@ -29,7 +29,12 @@ class LoginForm(AuthenticationForm):
         super().__init__(*args, **kwargs)
         email = self.fields["username"]
         email.label = "Email"
-        email.widget.attrs |= {"type": "email", "autocomplete": "username", "inputmode": "email", "autocapitalize": "none"}
+        email.widget.attrs |= {
+            "type": "email",
+            "autocomplete": "username",
+            "inputmode": "email",
+            "autocapitalize": "none",
+        }
         email.widget.input_type = "email"
 
     def confirm_login_allowed(self, user):

@@ -1,5 +1,6 @@
 """Records shown inside the record they hang on."""
 
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from unfold.admin import TabularInline
 
 from nexora.kernel import permissions
@@ -11,8 +12,8 @@ from nexora.kernel.admin.records import RecordFields, refuse_override
 class RecordInline(RecordFields, TabularInline):
     """A page of the newest records that point at the one shown, each with a link to its own form.
 
-    Django gives an inline one right for all of its rows. Where a person may change only what is theirs, rows are therefore
-    read here and changed on their own pages.
+    Django gives an inline one right for all of its rows. Where a person may change only what is theirs, rows are
+    therefore read here and changed on their own pages.
     """
 
     form = RecordForm
@@ -34,6 +35,13 @@ class RecordInline(RecordFields, TabularInline):
     def narrow_queryset(self, request, queryset):
         """Override to select fewer rows or more columns."""
         return queryset
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            # A row has no room for buttons that open the related record.
+            field.widget = field.widget.widget
+        return field
 
     def get_formset(self, request, obj=None, **kwargs):
         formset = super().get_formset(request, obj, **kwargs)

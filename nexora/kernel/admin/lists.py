@@ -1,6 +1,7 @@
 """Lists of any length: counts that stop, searches by prefix, order by an index."""
 
 import uuid
+from contextlib import suppress
 
 from django.core.paginator import Paginator
 from django.db.models import F, Q
@@ -46,8 +47,6 @@ def find_by_prefix(queryset, term, fields):
     found = Q()
     for lookup in fields:
         found |= Q(**{lookup: term})
-    try:
+    with suppress(ValueError):
         found |= Q(pk=uuid.UUID(term))
-    except ValueError:
-        pass
     return queryset.filter(found)

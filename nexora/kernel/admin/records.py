@@ -6,31 +6,31 @@ from django.contrib import messages
 from django.contrib.admin import ModelAdmin as DjangoModelAdmin
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.options import ActionLocation
-from django.contrib.admin.utils import flatten_fieldsets, quote
+from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
 from django.contrib.postgres.fields import ArrayField
-from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DatabaseError, DataError, models
 from django.forms import BooleanField
 from django.http import HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
-from unfold.widgets import UnfoldBooleanSwitchWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
 from nexora.kernel import permissions, scope
 from nexora.kernel.admin import deletion
 from nexora.kernel.admin.forms import PrettyJSONField, RecordForm, TextListField
+from nexora.kernel.admin.history import history_of
 from nexora.kernel.admin.lists import CappedPaginator, find_by_prefix, newest_first
 from nexora.kernel.admin.refusals import refusal_of
 from nexora.kernel.errors import NexoraError
 
-FORM_FIELDS = {
-    models.JSONField: {"form_class": PrettyJSONField, "widget": None},
-    ArrayField: {"form_class": TextListField, "widget": None},
-}
+FORM_CLASSES = {models.JSONField: PrettyJSONField, ArrayField: TextListField}
 # Parts of a lookup that a filter may put behind its field's name.
 FILTER_LOOKUPS = frozenset({"exact", "isnull", "in", "gt", "gte", "lt", "lte", "id"})
+HISTORY_LENGTH = 100
 BOOKKEEPING = ("id", "created_by", "created_at", "updated_at")
 
 
@@ -67,10 +67,12 @@ class PolicyRights:
 class RecordFields:
     """Form fields that admin classes and their inlines share."""
 
+    formfield_overrides = {models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})}}
+
     def formfield_for_dbfield(self, db_field, request, **kwargs):
-        for kind, replacement in FORM_FIELDS.items():
+        for kind, form_class in FORM_CLASSES.items():
             if isinstance(db_field, kind):
-                return db_field.formfield(form_class=replacement["form_class"])
+                return db_field.formfield(form_class=form_class)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def formfield_for_nullboolean_field(self, db_field, request, **kwargs):
@@ -97,7 +99,7 @@ class RecordFields:
 class RecordAdmin(PolicyRights, RecordFields, ModelAdmin):
     """Admin of a record: rights from the policy, lists that stay fast, refusals as messages.
 
-    Subclasses declare columns, filters, search fields (each with its lookup, `name__istartswith`), fieldsets and `icon`.
+    Subclasses declare columns, filters, search fields (with a lookup, `name__istartswith`), fieldsets and `icon`.
 
     newest_by      column that lists are ordered by, newest first
     icon           name of a Material symbol, for the navigation
@@ -117,7 +119,7 @@ class RecordAdmin(PolicyRights, RecordFields, ModelAdmin):
     actions = [deletion.delete_selected]
     save_on_top = False
     warn_unsaved_form = True
-    empty_value_display = "–"
+    empty_value_display = "-"
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -140,17 +142,8 @@ class RecordAdmin(PolicyRights, RecordFields, ModelAdmin):
         return find_by_prefix(queryset, search_term, self.get_search_fields(request)), False
 
     def lookup_allowed(self, lookup, value, request):
-        """Only what a filter of the list asks for: Django would take any lookup on any column, regular expressions too."""
-        for declared in self.get_list_filter(request):
-            name = declared if isinstance(declared, str) else declared[0] if isinstance(declared, tuple) else None
-            if name is None:
-                if lookup == declared.parameter_name:
-                    return True
-            elif lookup == name or (lookup.startswith(f"{name}_") and not lookup.startswith(f"{name}__")):
-                return True
-            elif lookup.startswith(f"{name}__") and set(lookup.removeprefix(f"{name}__").split("__")) <= FILTER_LOOKUPS:
-                return True
-        return False
+        """Only what a filter of the list asks for: Django would take any lookup on any column, regular ones too."""
+        return any(_asks_for(declared, lookup) for declared in self.get_list_filter(request))
 
     def changelist_view(self, request, extra_context=None):
         try:
@@ -180,11 +173,16 @@ class RecordAdmin(PolicyRights, RecordFields, ModelAdmin):
         return form
 
     def get_fieldsets(self, request, obj=None):
-        """The declared ones; below them, on a stored record, what it is called and when and by whom it was made."""
+        """The declared ones; below them, on a stored record, what it is called and when and by whom it was made.
+
+        On a record to come, what nobody can fill in is left out.
+        """
         fieldsets = [(title, {**options}) for title, options in super().get_fieldsets(request, obj)]
-        shown = set(flatten_fieldsets(fieldsets))
+        if obj is None:
+            return list(_without(self.get_readonly_fields(request), fieldsets))
+        shown = flatten_fieldsets(fieldsets)
         bookkeeping = [name for name in self._bookkeeping() if name not in shown]
-        if obj is not None and bookkeeping:
+        if bookkeeping:
             fieldsets.append(("Record", {"fields": bookkeeping, "classes": ["collapse"]}))
         return fieldsets
 
@@ -203,18 +201,35 @@ class RecordAdmin(PolicyRights, RecordFields, ModelAdmin):
         return initial
 
     def save_model(self, request, obj, form, change):
-        if not change and self._has("created_by") and obj.created_by_id is None:
-            # A key that holds within the tenant only: the platform's people are none of a tenant's.
-            if getattr(obj, "tenant_id", None) == request.user.tenant_id:
-                obj.created_by = request.user
+        # The key holds within the tenant only: the platform's people are none of a tenant's.
+        if not change and self._has("created_by") and obj.tenant_id == request.user.tenant_id:
+            obj.created_by = request.user
         super().save_model(request, obj, form, change)
 
     def _has(self, name):
-        try:
-            self.opts.get_field(name)
-        except FieldDoesNotExist:
-            return False
-        return True
+        return any(field.name == name for field in self.opts.concrete_fields)
+
+    # -- History
+
+    def history_view(self, request, object_id, extra_context=None):
+        """The audit trail's rows of the record: the API's writes are among them, unlike in Django's own log."""
+        record = self.get_object(request, unquote(object_id))
+        if record is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        happened = history_of(request.user, record) if self.has_view_permission(request, record) else None
+        if happened is None:
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"History of {record}",
+            "subtitle": None,
+            "happened": happened[:HISTORY_LENGTH],
+            "object": record,
+            "opts": self.opts,
+            **(extra_context or {}),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/object_history.html", context)
 
     # -- Refusals
 
@@ -250,13 +265,36 @@ class RecordAdmin(PolicyRights, RecordFields, ModelAdmin):
             record.delete()
 
 
+def _without(names, fieldsets):
+    for title, options in fieldsets:
+        lines = [line if isinstance(line, (list, tuple)) else [line] for line in options["fields"]]
+        kept = [[name for name in line if name not in names] for line in lines]
+        if any(kept):
+            yield title, {**options, "fields": [tuple(line) for line in kept if line]}
+
+
+def _asks_for(declared, lookup):
+    """Whether a declared list filter puts `lookup` into its address."""
+    if not isinstance(declared, (str, tuple)):
+        return lookup == declared.parameter_name
+    name = declared if isinstance(declared, str) else declared[0]
+    if lookup.startswith(f"{name}__"):
+        return set(lookup.removeprefix(f"{name}__").split("__")) <= FILTER_LOOKUPS
+    # Ranges: created_at_from, created_at_to_0.
+    return lookup == name or lookup.startswith(f"{name}_")
+
+
 class RecordList(DjangoChangeList):
-    """Titled with what is listed; Django's own says "Select deal to change"."""
+    """Titled with what is listed; Django's own says "Select deal to change". Counted once, below the rows."""
 
     def __init__(self, request, *args, **kwargs):
         super().__init__(request, *args, **kwargs)
         if not self.is_popup:
             self.title = self.opts.verbose_name_plural[:1].upper() + self.opts.verbose_name_plural[1:]
+
+    def get_results(self, request):
+        super().get_results(request)
+        self.full_result_count = self.result_count
 
 
 class TenantModelAdmin(RecordAdmin):
@@ -279,7 +317,7 @@ class TenantModelAdmin(RecordAdmin):
 
     def get_list_select_related(self, request):
         related = super().get_list_select_related(request)
-        return [*related, "tenant"] if over_all_tenants() and related is not True else related
+        return [*(related or []), "tenant"] if over_all_tenants() else related
 
     def get_ordering(self, request):
         # Tenant by tenant: every newest-first index begins with it, and without one the whole table would be sorted.

@@ -4,7 +4,6 @@ import functools
 import time
 from urllib.parse import urlencode
 
-from django.apps import apps
 from django.conf import settings
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import ValidationError
@@ -20,6 +19,7 @@ from unfold.sites import UnfoldAdminSite
 from nexora.kernel import permissions
 from nexora.kernel.admin.brand import brand_of
 from nexora.kernel.admin.dashboard import panels_for
+from nexora.kernel.admin.history import is_open_to
 from nexora.kernel.admin.records import over_all_tenants
 from nexora.kernel.scope import tenant_scope
 
@@ -70,11 +70,11 @@ class NexoraAdminSite(UnfoldAdminSite):
             super().register(ours, admin_class, **options)
 
     def get_app_list(self, request, app_label=None):
-        """Sections in the order of the house, records in the order in which their app registers them."""
+        """Sections in the order of settings.ADMIN_SECTIONS, records in the order in which their app registers them."""
         sections = super().get_app_list(request, app_label)
-        house = [config.label for config in apps.get_app_configs()]
+        order = settings.ADMIN_SECTIONS[::-1] if over_all_tenants() else settings.ADMIN_SECTIONS
         records = [model._meta.object_name for model in self._registry]
-        sections.sort(key=lambda section: house.index(section["app_label"]))
+        sections.sort(key=lambda section: order.index(section["app_label"]))
         for section in sections:
             section["models"].sort(key=lambda record: records.index(record["object_name"]))
         return sections
@@ -115,6 +115,7 @@ class NexoraAdminSite(UnfoldAdminSite):
             "site_icon": brand.logo_url,
             "site_symbol": "hub" if is_platform else "domain",
             "site_url": "/" if is_platform else None,
+            "show_history": context["has_permission"] and is_open_to(request.user),
             "colors": {**context["colors"], "primary": brand.shades},
             "styles": [static("nexora/admin.css")],
             "site_favicons": [Favicon(href=static("nexora/mark.svg"), rel="icon", type="image/svg+xml")],
@@ -159,7 +160,7 @@ class NexoraAdminSite(UnfoldAdminSite):
         if not term:
             return HttpResponse()
         results = self._search_apps(super().get_app_list(request), term.lower())
-        for model, model_admin in self._registry.items():
+        for model_admin in self._registry.values():
             fields = model_admin.get_search_fields(request)
             if fields and model_admin.has_view_permission(request):
                 found, _ = model_admin.get_search_results(request, model_admin.get_queryset(request), term)
@@ -171,7 +172,9 @@ class NexoraAdminSite(UnfoldAdminSite):
             "page_counter": 0,
             "execution_time": time.perf_counter() - started,
         }
-        return TemplateResponse(request, "unfold/helpers/command_results.html", context, headers={"HX-Trigger": "search"})
+        return TemplateResponse(
+            request, "unfold/helpers/command_results.html", context, headers={"HX-Trigger": "search"}
+        )
 
     def _found(self, record):
         options = record._meta
