@@ -87,7 +87,9 @@ class TenantForeignKey(models.ForeignKey):
         options = cls._meta
         constraint = CompositeForeignKey(
             field=name,
-            to=self.remote_field.model if isinstance(self.remote_field.model, str) else self.remote_field.model._meta.label,
+            to=self.remote_field.model
+            if isinstance(self.remote_field.model, str)
+            else self.remote_field.model._meta.label,
             on_delete=self.RULES[self.remote_field.on_delete.__name__],
             name=f"{options.db_table}_tenant_id_{self.column}_fkey",
         )

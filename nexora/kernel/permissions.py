@@ -39,7 +39,9 @@ class Policy:
         for word in cell.split():
             action, _, reach = word.partition(":")
             if action not in ACTIONS or reach not in ("", OWN):
-                raise ValueError(f"{resource}: '{word}' is not an action of {', '.join(ACTIONS)}, with or without :own.")
+                raise ValueError(
+                    f"{resource}: '{word}' is not an action of {', '.join(ACTIONS)}, with or without :own."
+                )
             parsed[action] = reach or ALL
         return parsed
 
@@ -88,7 +90,9 @@ def rank(role):
 def ensure_may_grant(user, role):
     """Nobody grants a role above their own; super_admin is granted on the platform only (the database says so too)."""
     if role not in ROLES or user.role not in ROLES or rank(role) > rank(user.role):
-        raise Forbidden(f"You are {user.role} and cannot grant the role {role}.", fields={"role": ["Above your own role."]})
+        raise Forbidden(
+            f"You are {user.role} and cannot grant the role {role}.", fields={"role": ["Above your own role."]}
+        )
 
 
 # -- Readers for the API
@@ -146,7 +150,9 @@ def has_django_perm(role, perm):
 
 def sees_app(role, app_label):
     return any(
-        policy().reach(role, resource, "view") for resource in policy().resources if resource.startswith(f"{app_label}.")
+        policy().reach(role, resource, "view")
+        for resource in policy().resources
+        if resource.startswith(f"{app_label}.")
     )
 
 

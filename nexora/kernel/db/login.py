@@ -37,7 +37,9 @@ def database_settings(environ, data_dir):
     if owner_url := environ.get("DATABASE_OWNER_URL"):
         parsed = _parse("DATABASE_OWNER_URL", owner_url)
         if parsed["USER"] == runtime["USER"]:
-            raise ValueError("DATABASE_URL and DATABASE_OWNER_URL name the same user; the runtime must not own the tables.")
+            raise ValueError(
+                "DATABASE_URL and DATABASE_OWNER_URL name the same user; the runtime must not own the tables."
+            )
         owner = {key: parsed[key] for key in ("USER", "PASSWORD", "HOST", "PORT")}
     return base | runtime | {"OWNER": owner}
 
@@ -51,12 +53,22 @@ def _parse(name, url):
     except ProgrammingError as error:
         # Not the URL itself: it holds a password.
         raise ValueError(f"{name} must be postgresql://user:password@host:port/database.") from error
-    known = {key: parts.pop(part, "") for key, part in
-             {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}.items()}
+    known = {
+        key: parts.pop(part, "")
+        for key, part in {
+            "NAME": "dbname",
+            "USER": "user",
+            "PASSWORD": "password",
+            "HOST": "host",
+            "PORT": "port",
+        }.items()
+    }
     for key in ("NAME", "USER"):
         if not known[key]:
-            raise ValueError(f"{name} lacks the {'database' if key == 'NAME' else 'user'}: "
-                             "postgresql://user:password@host:port/database.")
+            raise ValueError(
+                f"{name} lacks the {'database' if key == 'NAME' else 'user'}: "
+                "postgresql://user:password@host:port/database."
+            )
     return known | {"OPTIONS": parts}
 
 

@@ -16,5 +16,6 @@ def roles():
     """(owner, runtime, platform) role names, quoted; they come from the settings because a cluster may name them otherwise."""
     database = settings.DATABASES["default"]
     owner = (database["OWNER"] or {}).get("USER") or database["USER"]
-    return tuple('"{}"'.format(name.replace('"', '""')) for name in
-                 (owner, database["USER"], settings.DATABASE_PLATFORM_ROLE))
+    return tuple(
+        '"{}"'.format(name.replace('"', '""')) for name in (owner, database["USER"], settings.DATABASE_PLATFORM_ROLE)
+    )

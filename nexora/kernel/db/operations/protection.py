@@ -31,7 +31,9 @@ class ProtectTable(DatabaseOperation):
         if schema_editor.collect_sql:
             return []
         with schema_editor.connection.cursor() as cursor:
-            cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass", [self.table])
+            cursor.execute(
+                "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass", [self.table]
+            )
             return [name for (name,) in cursor.fetchall()]
 
     def database_forwards(self, app_label, schema_editor, from_state, to_state):

@@ -35,7 +35,11 @@ class TenantReport(DatabaseOperation):
         for index, columns in self.indexes.items():
             run(f"CREATE INDEX {index} ON {name} ({columns})")
         run(f"REVOKE ALL ON {name} FROM PUBLIC, {runtime}, {platform}")
-        identity = "md5(concat_ws('/', " + ", ".join(f"extract(epoch FROM {c})" if c == "month" else c for c in self.key) + "))::uuid"
+        identity = (
+            "md5(concat_ws('/', "
+            + ", ".join(f"extract(epoch FROM {c})" if c == "month" else c for c in self.key)
+            + "))::uuid"
+        )
         # The second branch is a constant for its session: PostgreSQL skips it whole when it is false, and the first keeps
         # its index, which `OR` would take from it.
         run(
