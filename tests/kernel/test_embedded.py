@@ -1,10 +1,10 @@
 """The server from the wheel: started by whoever comes first, stopped when the last one leaves."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import psycopg
@@ -26,11 +26,12 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def directory(tmp_path):
-    path = str(tmp_path / "postgres")
-    yield path
-    embedded.leave(path)
-    shutil.rmtree(path, ignore_errors=True)  # 40 MB, which pytest would keep for three runs
+def directory():
+    # Not tmp_path: pytest keeps that (40 MB) for three runs, and closes it to the server's user whenever a run begins.
+    with tempfile.TemporaryDirectory(prefix="nexora-") as parent:
+        path = f"{parent}/postgres"
+        yield path
+        embedded.leave(path)
 
 
 @pytest.fixture
@@ -105,8 +106,8 @@ def test_a_strangers_process_id_in_the_pid_file_is_not_believed(directory):
     assert answers(directory)
 
 
-def test_a_path_too_long_for_a_socket_gets_a_private_directory_elsewhere(tmp_path):
-    directory = str(tmp_path / ("x" * 120) / "postgres")
+def test_a_path_too_long_for_a_socket_gets_a_private_directory_elsewhere(directory):
+    directory = directory.replace("/postgres", f"/{'x' * 120}/postgres")
     try:
         assert answers(directory)
         host = embedded.ensure_running(directory)
@@ -114,7 +115,6 @@ def test_a_path_too_long_for_a_socket_gets_a_private_directory_elsewhere(tmp_pat
         assert os.stat(host).st_mode & 0o777 == 0o700
     finally:
         embedded.leave(directory)
-        shutil.rmtree(directory)
     os.rmdir(host)
 
 

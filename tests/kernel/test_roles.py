@@ -1,6 +1,6 @@
 """What `manage.py prepare_database` makes, in a cluster of its own."""
 
-import shutil
+import tempfile
 from dataclasses import replace
 
 import psycopg
@@ -15,11 +15,10 @@ PLAN = Plan("shop", Login("shop_owner", "o"), Login("shop_app", "a"), "shop_plat
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    directory = str(tmp_path_factory.mktemp("cluster") / "postgres")
-    yield embedded.ensure_running(directory)
-    embedded.leave(directory)
-    shutil.rmtree(directory)
+def host():
+    with tempfile.TemporaryDirectory(prefix="nexora-") as parent:
+        yield embedded.ensure_running(f"{parent}/postgres")
+        embedded.leave(f"{parent}/postgres")
 
 
 @pytest.fixture

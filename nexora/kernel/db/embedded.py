@@ -215,13 +215,17 @@ class Server:
         where = ["-D", self.data_dir, "-l", self.log, "-o", flags]
         command = [programs / "pg_ctl", "start", "-w", "-s", "-t", "60", *where]
         for attempt in range(5):
-            if self._run(command, user).returncode == 0:
+            result = self._run(command, user)
+            if result.returncode == 0:
                 return
             if "shared memory block" not in self._last_lines():
                 break
             # Backends of a killed server take a moment to notice and let go of its memory.
             time.sleep(0.5 * (attempt + 1))
-        raise EmbeddedError(f"The embedded PostgreSQL did not start. The end of {self.log}:\n{self._last_lines()}")
+        raise EmbeddedError(
+            f"The embedded PostgreSQL did not start. {result.stdout.strip()}\n"
+            f"The end of {self.log}:\n{self._last_lines()}"
+        )
 
     def _init(self, programs, user):
         """In a draft directory that is renamed when complete: an interrupted start leaves nothing half made."""
