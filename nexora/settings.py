@@ -1,4 +1,4 @@
-"""One settings module. What differs between machines comes from the environment; every variable is read here and nowhere else.
+"""One settings module. What differs between machines comes from the environment, and is read here only.
 
 DATABASE_URL            runtime login; unset: the embedded PostgreSQL under .data/
 DATABASE_OWNER_URL      owner login, for migrate, loaddata, flush, createsuperuser and test databases

@@ -2,7 +2,7 @@ from django.db import models
 
 
 class PasswordHashField(models.CharField):
-    """A password hash. Hashes made by Node's bcrypt (`$2b$10$…`) are read as Django's `bcrypt$` and so upgraded at sign-in."""
+    """A password hash. Node's bcrypt hashes (`$2b$10$…`) are read as Django's `bcrypt$`, so sign-in upgrades them."""
 
     def from_db_value(self, value, expression, connection):
         if value and value.startswith(("$2a$", "$2b$", "$2y$")):

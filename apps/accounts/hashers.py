@@ -4,7 +4,7 @@ BCRYPT_BYTES = 72
 
 
 class NodeBCryptPasswordHasher(BCryptPasswordHasher):
-    """Verifies hashes made by Node's bcrypt, which cuts a password at 72 bytes; bcrypt 5 for Python refuses longer ones."""
+    """Verifies hashes of Node's bcrypt, which cuts passwords at 72 bytes; Python's bcrypt 5 refuses longer ones."""
 
     def encode(self, password, salt):
         bcrypt = self._load_library()

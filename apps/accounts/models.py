@@ -136,7 +136,7 @@ class User(AbstractBaseUser, TenantModel):
         return self.role == self._top_role() and self.status == self.Status.ACTIVE
 
     def _ensure_another_admin(self):
-        """Conflict if this person is the last who can administer the tenant. Locks them all: of two removals, one waits."""
+        """Conflict if this person is the tenant's last admin. Locks them all: of two removals, one waits."""
         admins = User.objects.filter(tenant_id=self.tenant_id, role=self._top_role(), status=self.Status.ACTIVE)
         ids = list(admins.order_by("pk").select_for_update().values_list("pk", flat=True))
         if ids == [self.pk]:

@@ -1,8 +1,8 @@
 """Sessions of the API: one row of refresh_tokens each, a family of tokens that follow from one sign-in.
 
 Every refresh replaces the token by one compare-and-swap UPDATE. Whoever comes second with the token before it, within
-ROTATION_GRACE, is told `token_rotated` and the session lives (two tabs woke up together). Later, or with any older token,
-somebody kept a token that was already spent: the session ends.
+ROTATION_GRACE, is told `token_rotated` and the session lives (two tabs woke up together). Later, or with any older
+token, somebody kept a token that was already spent: the session ends.
 """
 
 import uuid
@@ -12,7 +12,8 @@ from django.contrib.auth import authenticate
 from django.db import transaction
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.tokens import AccessToken, RefreshToken as RefreshJWT
+from rest_framework_simplejwt.tokens import AccessToken
+from rest_framework_simplejwt.tokens import RefreshToken as RefreshJWT
 
 from nexora.kernel import clock, scope
 from nexora.kernel.errors import NotSignedIn

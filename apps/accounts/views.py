@@ -47,8 +47,8 @@ class TokenRefreshView(AuthView):
         operation_id="auth_token_refresh",
         request=RefreshSerializer,
         responses=TokenPairSerializer,
-        description="Exchange a refresh token for the next pair. 401 `token_rotated`: another request was first, and the "
-        "session lives; 401 `session_ended`: the token had been replaced before, and the session is over.",
+        description="Exchange a refresh token for the next pair. 401 `token_rotated`: another request was first, and "
+        "the session lives; 401 `session_ended`: the token had been replaced before, and the session is over.",
     )
     def post(self, request):
         return Response(services.refresh_session(**self.read(RefreshSerializer)))

@@ -8,7 +8,7 @@ from nexora.kernel.scope import PLATFORM_TENANT_ID
 
 @receiver(post_migrate)
 def make_platform_tenant(sender, using, apps=global_apps, **kwargs):
-    """The platform is a tenant with a fixed id. After every migrate and flush, so that no database is ever without it."""
+    """The platform is a tenant with a fixed id. Made after every migrate and flush: no database is without it."""
     if sender.label != "tenants":
         return
     try:

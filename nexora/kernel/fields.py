@@ -12,7 +12,7 @@ from nexora.kernel.db.functions import CurrentTenant, CurrentTimestamp, GenRando
 
 
 def primary_key():
-    """`id UUID PRIMARY KEY DEFAULT gen_random_uuid()`; Python makes the id too, so that it is known before the INSERT."""
+    """`id UUID PRIMARY KEY DEFAULT gen_random_uuid()`; Python makes it too, to know it before the INSERT."""
     return models.UUIDField(primary_key=True, default=uuid.uuid4, db_default=GenRandomUUID(), editable=False)
 
 

@@ -63,7 +63,7 @@ class Record(models.Model):
         self._remember(fields)
 
     def _remember(self, names=None):
-        """Take the current values of these columns (field names or attnames), or of all, for what the database holds."""
+        """Take the current values of these columns (names or attnames), or of all, for what the database holds."""
         taken = self._snapshot()
         if names is not None:
             names = set(names)
@@ -202,7 +202,7 @@ class Record(models.Model):
             counts.append(f"(SELECT count(*) FROM {quote(model._meta.db_table)} WHERE {where})")
             params += values
         with connections[using].cursor() as cursor:
-            cursor.execute(f"SELECT {', '.join(counts)}", params)  # noqa: S608 (identifiers come from the models)
+            cursor.execute(f"SELECT {', '.join(counts)}", params)
             found = cursor.fetchone()
         return [(relation, count) for relation, count in zip(relations, found, strict=True) if count]
 
@@ -211,15 +211,18 @@ class Record(models.Model):
         if not blocking:
             return
         held = "; ".join(
-            f"{count} {relation.related_model._meta.verbose_name_plural if count > 1 else relation.related_model._meta.verbose_name}"
-            f" ({relation.field.verbose_name})"
+            f"{count} {_noun(relation.related_model, count)} ({relation.field.verbose_name})"
             for relation, count in blocking
         )
         raise InUse(f"Cannot delete {self}: still named by {held}. Change or delete those first.")
 
 
+def _noun(model, count):
+    return model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural
+
+
 class TenantModel(Record):
-    """A record that belongs to a tenant. Subclasses declare `tenant = fields.tenant_key()` where the seed has the column."""
+    """A record that belongs to a tenant. Subclasses declare `tenant = fields.tenant_key()`, where the seed has it."""
 
     tenant_field = "tenant"
     tenant_attname = "tenant_id"

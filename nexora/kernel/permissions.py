@@ -1,4 +1,4 @@
-"""The policy: role x resource x action -> reach. The table itself is the project's (settings.POLICY); its readers are here.
+"""The policy: role x resource x action -> reach. The table is the project's (settings.POLICY); its readers are here.
 
 A resource is a model's label (`crm.customer`). Actions are view, create, update, delete. Reach is ALL, OWN (the records
 that name the person in one of the model's `owner_fields`) or None.

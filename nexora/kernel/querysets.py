@@ -39,8 +39,8 @@ class InScope(Expression):
 class TenantQuerySet(models.QuerySet):
     def _refuse(self, verb):
         raise UnpublishedWrite(
-            f"{self.model.__name__}.objects.{verb}() would publish no change event. Save or delete the records one by one, "
-            f'or, in a service that publishes for itself, call .unpublished("reason").{verb}(…).'
+            f"{self.model.__name__}.objects.{verb}() would publish no change event. Save or delete the records one by "
+            f'one, or, in a service that publishes for itself, call .unpublished("reason").{verb}(…).'
         )
 
     def update(self, **values):
@@ -77,7 +77,7 @@ class UnpublishedQuerySet(models.QuerySet):
 
 
 class TenantManager(models.Manager.from_queryset(TenantQuerySet)):
-    """Default and base manager of every tenant model: related fields, uniqueness checks and `save()` go through it too."""
+    """Default and base manager of every tenant model: related fields, unique checks and `save()` use it too."""
 
     use_in_migrations = False
 

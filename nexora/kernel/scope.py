@@ -1,8 +1,8 @@
 """Who is asking: the tenant (and the database role) that every query of this context runs under.
 
-The scope is a context variable, so threads and async tasks each have their own. The database backend compares it with what
-the connection was last told before every statement; the querysets compile it into every `WHERE`. Nothing else decides
-which rows are visible.
+The scope is a context variable, so threads and async tasks each have their own. Before every statement the database
+backend compares it with what the connection was last told; the querysets compile it into every `WHERE`. Nothing else
+decides which rows are visible.
 """
 
 import logging

@@ -106,6 +106,6 @@ def test_nobody_gets_in_without_a_token(route, acme, client_for):
 
 
 def test_every_tenant_model_with_a_route_has_rows_to_test_with():
-    """A model that FACTORIES lacks would make the tests above say nothing; only views without a table may be missing."""
+    """Without a factory the tests above would say nothing of a model; only views without a table may lack one."""
     missing = {route.model for route in routes.ON_TENANT} - FACTORIES.keys()
     assert all(not model._meta.managed for model in missing)

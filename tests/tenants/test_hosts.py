@@ -37,7 +37,8 @@ def test_the_bare_base_host_is_the_platform_and_its_subdomain_is_nobody(db):
 
 
 @pytest.mark.parametrize(
-    "host", ["nobody.localhost", "acme.example.com", "a.acme.localhost", "127.0.0.1", "[::1]", "xn--80ak6aa92e.com", "_"]
+    "host",
+    ["nobody.localhost", "acme.example.com", "a.acme.localhost", "127.0.0.1", "[::1]", "xn--80ak6aa92e.com", "_"],
 )
 def test_an_unknown_host_is_404_as_a_problem_for_programs_and_a_page_for_people(acme, host):
     program = answer(host)

@@ -58,7 +58,6 @@ class CompositeForeignKey(models.BaseConstraint):
     def constraint_sql(self, model, schema_editor):
         # Not inside CREATE TABLE: the target may be made later in the same migration.
         schema_editor.deferred_sql.append(self.create_sql(model, schema_editor))
-        return None
 
     def remove_sql(self, model, schema_editor):
         return Statement(

@@ -1,8 +1,8 @@
 """Two logins on one alias.
 
-`runtime` (nexora_app) serves requests and jobs: it owns nothing and every policy binds it. `owner` (nexora_owner) owns the
-tables and is used by migrate, loaddata, flush, createsuperuser and the making of test databases. Which one a connection
-uses is a property of the connection, chosen before it is opened: logging in as the owner and stepping down failed open once.
+`runtime` (nexora_app) serves requests and jobs: it owns nothing and every policy binds it. `owner` (nexora_owner) owns
+the tables and is used by migrate, loaddata, flush, createsuperuser and the making of test databases. Which one a
+connection uses is chosen before it is opened: logging in as the owner and stepping down failed open once.
 """
 
 from contextlib import contextmanager

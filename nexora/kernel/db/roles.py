@@ -117,7 +117,7 @@ def _ensure_role(connection, name, wanted, password, variable):
 
 def _role(connection, name):
     columns = ["rolsuper", *WORDS]
-    row = connection.execute(f"SELECT {', '.join(columns)} FROM pg_roles WHERE rolname = %s", [name]).fetchone()  # noqa: S608
+    row = connection.execute(f"SELECT {', '.join(columns)} FROM pg_roles WHERE rolname = %s", [name]).fetchone()
     return row and dict(zip(columns, row, strict=True))
 
 
@@ -133,7 +133,7 @@ def _ensure_memberships(connection, plan):
         options = sql.SQL("")
     memberships = dict(
         connection.execute(
-            f"SELECT granted.rolname, {is_right} FROM pg_auth_members"  # noqa: S608
+            f"SELECT granted.rolname, {is_right} FROM pg_auth_members"
             " JOIN pg_roles granted ON granted.oid = roleid JOIN pg_roles holder ON holder.oid = member"
             " WHERE holder.rolname = %s GROUP BY granted.rolname",
             [plan.runtime.name],

@@ -1,8 +1,8 @@
 """django-tenants' PostgreSQL backend, in a shared-table design.
 
-django-tenants sends `SET search_path` whenever the tenant of a connection changes, and forgets what it sent on rollback,
-savepoint rollback and close, so that it sends again. Here that one statement sets the tenant id and the role instead, and
-"what should be sent" is read from the scope before every statement. The search path stays `public`.
+django-tenants sends `SET search_path` whenever the tenant of a connection changes, and forgets what it sent on
+rollback, savepoint rollback and close, so that it sends again. Here that one statement sets the tenant id and the role
+instead, and "what should be sent" is read from the scope before every statement. The search path stays `public`.
 """
 
 import psycopg
@@ -61,7 +61,7 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
             owner = self.settings_dict.get("OWNER")
             if not owner:
                 raise ImproperlyConfigured(
-                    "This command changes tables and logs in as their owner: set DATABASE_OWNER_URL beside DATABASE_URL."
+                    "This command logs in as the owner of the tables: set DATABASE_OWNER_URL beside DATABASE_URL."
                 )
             params |= {key.lower(): value for key, value in owner.items() if value}
             if not owner.get("PASSWORD"):

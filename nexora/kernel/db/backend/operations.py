@@ -3,5 +3,5 @@ from django.db.backends.postgresql.operations import DatabaseOperations as Postg
 
 class DatabaseOperations(PostgreSQLOperations):
     def deferrable_sql(self):
-        """Foreign keys are checked at once, as the seed writes them, so that a bad reference is an error of its statement."""
+        """Foreign keys are checked at once, as the seed writes them: a bad reference is its own statement's error."""
         return ""

@@ -13,7 +13,7 @@ class DatabaseOperation(Operation):
 
 
 def roles():
-    """(owner, runtime, platform) role names, quoted; they come from the settings because a cluster may name them otherwise."""
+    """(owner, runtime, platform) role names, quoted; from the settings, as a cluster may name them otherwise."""
     database = settings.DATABASES["default"]
     owner = (database["OWNER"] or {}).get("USER") or database["USER"]
     return tuple(

@@ -4,11 +4,11 @@ from .base import DatabaseOperation
 
 
 class HashPartitions(DatabaseOperation):
-    """Turn a plain table into one hash-partitioned by tenant_id, keeping rows, defaults, checks, indexes and foreign keys.
+    """Turn a plain table into one hash-partitioned by tenant_id, keeping rows, defaults, checks, indexes and keys.
 
-    The seed's own `CREATE TABLE … (LIKE activities INCLUDING ALL) PARTITION BY HASH (tenant_id)` is refused by PostgreSQL,
-    because a partitioned table's primary key must hold the partition key: here it becomes (tenant_id, id). Nothing may
-    point at the table. Partitions are named <table>_p00 … ; run ProtectTable afterwards.
+    The seed's own `CREATE TABLE … (LIKE activities INCLUDING ALL) PARTITION BY HASH (tenant_id)` is refused by
+    PostgreSQL, because a partitioned table's primary key must hold the partition key: here it becomes (tenant_id, id).
+    Nothing may point at the table. Partitions are named <table>_p00 … ; run ProtectTable afterwards.
     """
 
     def __init__(self, table, *, modulus):

@@ -40,8 +40,8 @@ class TenantReport(DatabaseOperation):
             + ", ".join(f"extract(epoch FROM {c})" if c == "month" else c for c in self.key)
             + "))::uuid"
         )
-        # The second branch is a constant for its session: PostgreSQL skips it whole when it is false, and the first keeps
-        # its index, which `OR` would take from it.
+        # The second branch is a constant for its session: PostgreSQL skips it whole when it is false, and the first
+        # keeps its index, which `OR` would take from it.
         run(
             f"CREATE VIEW tenant_{name} WITH (security_barrier) AS "
             f"SELECT {identity} AS id, r.* FROM {name} r WHERE r.tenant_id = current_tenant() "
