@@ -5,7 +5,7 @@ import threading
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.utils import NotSupportedError
 
 from apps.crm.models import Customer
@@ -214,6 +214,13 @@ def test_a_closed_connection_begins_outside_every_scope_and_is_told_again(sessio
         assert told() == (ACME, RUNTIME)
         session.close()
     assert told() == (None, RUNTIME)
+
+
+def test_a_cursor_held_beyond_its_connection_says_so(session):
+    cursor = session.cursor()
+    session.close()
+    with tenant_scope(ACME), pytest.raises((OperationalError, InterfaceError), match="closed"):
+        cursor.execute("SELECT 1")
 
 
 def test_a_lost_session_is_an_operational_error_of_django(session):

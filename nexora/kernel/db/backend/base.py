@@ -117,7 +117,7 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
 
     def _handle_search_path(self, cursor=None):
         """Called before every cursor is handed out (by django-tenants) and before every statement."""
-        if self._setting_search_path:
+        if self._setting_search_path or self.connection is None:
             return
         # django-tenants forgets what was sent by setting it to None.
         if self.search_path_set_schemas is not None and scope.current() is self._scope_sent:
