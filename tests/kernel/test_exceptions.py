@@ -5,7 +5,9 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Validati
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 from django.http import Http404
 from rest_framework import exceptions as drf
+from rest_framework.response import Response
 
+from apps.accounts.models import AuditEvent
 from apps.analytics.models import AIInsight
 from apps.crm.models import Activity, Customer, Deal
 from nexora.kernel import errors
@@ -210,12 +212,15 @@ def test_programming_errors_are_not_advertised():
     assert "unpublished_write" not in catalogue() and "internal_error" in catalogue()
 
 
-def test_an_error_inside_a_write_leaves_nothing_behind(client_for, acme, admin, monkeypatch):
-    def fail(self, serializer):
-        serializer.save()
-        raise errors.Conflict("No.")
+@pytest.mark.parametrize("how", ["raised", "answered"])
+def test_an_error_inside_a_write_leaves_nothing_behind(client_for, acme, admin, monkeypatch, how):
+    def fail(self, request, *args, **kwargs):
+        Customer(name="A").save()
+        if how == "raised":
+            raise errors.Conflict("No.")
+        return Response(status=409)
 
-    monkeypatch.setattr("apps.crm.viewsets.CustomerViewSet.perform_create", fail)
+    monkeypatch.setattr("apps.crm.viewsets.CustomerViewSet.create", fail)
     assert client_for(admin).post("/api/v1/customers/", {"name": "A"}).status_code == 409
     with tenant_scope(acme):
-        assert not Customer.objects.exists()
+        assert not Customer.objects.exists() and not AuditEvent.objects.exists()
