@@ -7,6 +7,7 @@ from apps.accounts.models import User
 from nexora.kernel import clock, fields
 from nexora.kernel.db.indexes import SeedIndex, newest_first, tenant_id_key
 from nexora.kernel.fields import EmailAddressField, TenantForeignKey
+from nexora.kernel.json import validate_object
 from nexora.kernel.models import TenantModel
 
 from .querysets import ActivityQuerySet, CustomerQuerySet, DealQuerySet
@@ -29,7 +30,7 @@ class Customer(TenantModel):
     company = models.CharField(max_length=255, null=True, blank=True)
     status = models.CharField(max_length=50, choices=Status, default=Status.LEAD, db_default=Status.LEAD.value)
     tags = ArrayField(models.TextField(), null=True, blank=True)
-    custom_fields = models.JSONField(null=True, blank=True, default=dict, db_default={})
+    custom_fields = models.JSONField(null=True, blank=True, default=dict, db_default={}, validators=[validate_object])
     created_by = TenantForeignKey(
         User, models.DO_NOTHING, null=True, blank=True, related_name="customers_created", db_column="created_by"
     )

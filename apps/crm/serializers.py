@@ -1,5 +1,4 @@
 from nexora.kernel.api.serializers import TenantModelSerializer
-from nexora.kernel.json import validate_object
 
 from .models import Activity, Customer, Deal
 
@@ -21,7 +20,6 @@ class CustomerSerializer(TenantModelSerializer):
             "updated_at",
         )
         read_only_fields = ("created_by",)
-        extra_kwargs = {"custom_fields": {"validators": [validate_object]}}
 
 
 class DealSerializer(TenantModelSerializer):

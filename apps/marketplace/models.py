@@ -6,6 +6,7 @@ from apps.accounts.models import User
 from nexora.kernel import fields
 from nexora.kernel.db.functions import CurrentTimestamp
 from nexora.kernel.db.indexes import SeedIndex, newest_first
+from nexora.kernel.json import validate_object
 from nexora.kernel.models import Record, TenantModel
 
 from .querysets import PluginQuerySet
@@ -40,7 +41,7 @@ class Plugin(Record):
     author = models.ForeignKey(User, models.DO_NOTHING, null=True, blank=True, related_name="plugins", db_index=False)
     version = models.CharField(max_length=20, validators=[version_validator])
     compatibility = ArrayField(models.TextField(), null=True, blank=True, help_text="Platform versions it runs on.")
-    manifest = models.JSONField()
+    manifest = models.JSONField(validators=[validate_object])
     published = models.BooleanField(null=True, blank=True, default=False, db_default=False)
     created_at = fields.created_at()
     updated_at = fields.updated_at()
@@ -81,7 +82,7 @@ class PluginInstallation(TenantModel):
     plugin = models.ForeignKey(Plugin, models.DB_CASCADE, related_name="installations", db_index=False)
     version = models.CharField(max_length=20, validators=[version_validator])
     enabled = models.BooleanField(null=True, blank=True, default=True, db_default=True)
-    settings = models.JSONField(null=True, blank=True, default=dict, db_default={})
+    settings = models.JSONField(null=True, blank=True, default=dict, db_default={}, validators=[validate_object])
     installed_at = models.DateTimeField(null=True, blank=True, db_default=CurrentTimestamp(), editable=False)
     updated_at = fields.updated_at()
 

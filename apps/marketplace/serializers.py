@@ -1,5 +1,4 @@
 from nexora.kernel.api.serializers import TenantModelSerializer, TenantRelatedField
-from nexora.kernel.json import validate_object
 
 from .models import Plugin, PluginInstallation
 
@@ -25,7 +24,6 @@ class PlatformPluginSerializer(TenantModelSerializer):
             "updated_at",
         )
         read_only_fields = ("downloads",)
-        extra_kwargs = {"manifest": {"validators": [validate_object]}}
 
 
 class PluginSerializer(PlatformPluginSerializer):
@@ -43,7 +41,4 @@ class PluginInstallationSerializer(TenantModelSerializer):
         model = PluginInstallation
         fields = ("id", "plugin", "version", "enabled", "settings", "installed_at", "updated_at")
         create_only = ("plugin",)
-        extra_kwargs = {
-            "version": {"required": False, "help_text": "Default: the plugin's."},
-            "settings": {"validators": [validate_object]},
-        }
+        extra_kwargs = {"version": {"required": False, "help_text": "Default: the plugin's."}}

@@ -7,6 +7,7 @@ from django_tenants.models import DomainMixin, TenantMixin
 from nexora.kernel import fields
 from nexora.kernel.db.indexes import SeedIndex, newest_first
 from nexora.kernel.errors import Conflict
+from nexora.kernel.json import validate_list, validate_object
 from nexora.kernel.models import TenantModel
 from nexora.kernel.scope import PLATFORM_TENANT_ID
 
@@ -54,9 +55,12 @@ class Tenant(TenantMixin, TenantModel):
     )
     plan = models.CharField(max_length=50, choices=Plan, default=Plan.FREE, db_default=Plan.FREE.value)
     status = models.CharField(max_length=50, choices=Status, default=Status.ACTIVE, db_default=Status.ACTIVE.value)
-    settings = models.JSONField(null=True, blank=True, default=dict, db_default={})
+    settings = models.JSONField(null=True, blank=True, default=dict, db_default={}, validators=[validate_object])
     white_label = models.JSONField(
-        null=True, blank=True, help_text='Brand shown to staff: {"name": …, "primary_color": "#0f766e", "logo_url": …}.'
+        null=True,
+        blank=True,
+        validators=[validate_object],
+        help_text='Brand shown to staff: {"name": …, "primary_color": "#0f766e", "logo_url": …}.',
     )
     created_at = fields.created_at()
     updated_at = fields.updated_at()
@@ -119,7 +123,7 @@ class Subscription(TenantModel):
     ai_credits = models.IntegerField(db_default=0, default=0, verbose_name="AI credits")
     users_limit = models.IntegerField()
     storage_limit = models.BigIntegerField(help_text="In bytes.")
-    features = models.JSONField(null=True, blank=True, default=list, db_default=[])
+    features = models.JSONField(null=True, blank=True, default=list, db_default=[], validators=[validate_list])
     billing_cycle = models.CharField(
         max_length=20, choices=BillingCycle, db_default=BillingCycle.MONTHLY.value, default=BillingCycle.MONTHLY
     )

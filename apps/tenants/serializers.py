@@ -1,5 +1,4 @@
 from nexora.kernel.api.serializers import TenantModelSerializer, TenantRelatedField
-from nexora.kernel.json import validate_list, validate_object
 
 from .models import Subscription, Tenant
 
@@ -18,7 +17,6 @@ class PlatformTenantSerializer(TenantModelSerializer):
             "created_at",
             "updated_at",
         )
-        extra_kwargs = {name: {"validators": [validate_object]} for name in ("settings", "white_label")}
 
 
 class TenantSerializer(PlatformTenantSerializer):
@@ -55,4 +53,3 @@ class PlatformSubscriptionSerializer(TenantModelSerializer):
         model = Subscription
         fields = ("id", "tenant", *SubscriptionSerializer.Meta.fields[1:])
         create_only = ("tenant",)
-        extra_kwargs = {"features": {"validators": [validate_list]}}

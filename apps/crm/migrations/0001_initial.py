@@ -7,6 +7,7 @@ import nexora.kernel.db.constraints
 import nexora.kernel.db.functions
 import nexora.kernel.db.indexes
 import nexora.kernel.fields
+import nexora.kernel.json
 import nexora.kernel.scope
 import uuid
 from django.conf import settings
@@ -34,7 +35,7 @@ class Migration(migrations.Migration):
                 ('company', models.CharField(blank=True, max_length=255, null=True)),
                 ('status', models.CharField(choices=[('lead', 'Lead'), ('prospect', 'Prospect'), ('active', 'Active'), ('churned', 'Churned')], db_default='lead', default='lead', max_length=50)),
                 ('tags', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, null=True)),
-                ('custom_fields', models.JSONField(blank=True, db_default={}, default=dict, null=True)),
+                ('custom_fields', models.JSONField(blank=True, db_default={}, default=dict, null=True, validators=[nexora.kernel.json.validate_object])),
                 ('created_by', nexora.kernel.fields.TenantForeignKey(blank=True, db_column='created_by', null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='customers_created', to=settings.AUTH_USER_MODEL)),
                 ('created_at', models.DateTimeField(blank=True, db_default=nexora.kernel.db.functions.CurrentTimestamp(), editable=False, null=True)),
                 ('updated_at', models.DateTimeField(blank=True, db_default=nexora.kernel.db.functions.CurrentTimestamp(), editable=False, null=True)),

@@ -5,6 +5,7 @@ import django.core.validators
 import django.db.models.deletion
 import nexora.kernel.db.functions
 import nexora.kernel.db.indexes
+import nexora.kernel.json
 import nexora.kernel.scope
 import uuid
 from django.conf import settings
@@ -35,7 +36,7 @@ class Migration(migrations.Migration):
                 ('author', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='plugins', to=settings.AUTH_USER_MODEL)),
                 ('version', models.CharField(max_length=20, validators=[django.core.validators.RegexValidator('^\\d+(\\.\\d+){0,3}([-+][0-9A-Za-z.-]+)?\\Z', 'Enter a version such as 1.4.2.')])),
                 ('compatibility', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, help_text='Platform versions it runs on.', null=True)),
-                ('manifest', models.JSONField()),
+                ('manifest', models.JSONField(validators=[nexora.kernel.json.validate_object])),
                 ('published', models.BooleanField(blank=True, db_default=False, default=False, null=True)),
                 ('created_at', models.DateTimeField(blank=True, db_default=nexora.kernel.db.functions.CurrentTimestamp(), editable=False, null=True)),
                 ('updated_at', models.DateTimeField(blank=True, db_default=nexora.kernel.db.functions.CurrentTimestamp(), editable=False, null=True)),
@@ -52,7 +53,7 @@ class Migration(migrations.Migration):
                 ('plugin', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.DB_CASCADE, related_name='installations', to='marketplace.plugin')),
                 ('version', models.CharField(max_length=20, validators=[django.core.validators.RegexValidator('^\\d+(\\.\\d+){0,3}([-+][0-9A-Za-z.-]+)?\\Z', 'Enter a version such as 1.4.2.')])),
                 ('enabled', models.BooleanField(blank=True, db_default=True, default=True, null=True)),
-                ('settings', models.JSONField(blank=True, db_default={}, default=dict, null=True)),
+                ('settings', models.JSONField(blank=True, db_default={}, default=dict, null=True, validators=[nexora.kernel.json.validate_object])),
                 ('installed_at', models.DateTimeField(blank=True, db_default=nexora.kernel.db.functions.CurrentTimestamp(), editable=False, null=True)),
                 ('updated_at', models.DateTimeField(blank=True, db_default=nexora.kernel.db.functions.CurrentTimestamp(), editable=False, null=True)),
             ],

@@ -6,6 +6,7 @@ import django.db.models.deletion
 import django.db.models.functions.comparison
 import nexora.kernel.db.functions
 import nexora.kernel.db.indexes
+import nexora.kernel.json
 import nexora.kernel.scope
 import uuid
 from django.db import migrations, models
@@ -30,8 +31,8 @@ class Migration(migrations.Migration):
                 ('subdomain', models.CharField(help_text='First part of its host, before the base domain.', max_length=100, validators=[django.core.validators.RegexValidator('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\Z', 'Use 1 to 63 lower-case letters, digits and hyphens, with no hyphen at either end.')])),
                 ('plan', models.CharField(choices=[('free', 'Free'), ('growth', 'Growth'), ('pro', 'Pro'), ('enterprise', 'Enterprise')], db_default='free', default='free', max_length=50)),
                 ('status', models.CharField(choices=[('active', 'Active'), ('trial', 'Trial'), ('suspended', 'Suspended'), ('cancelled', 'Cancelled')], db_default='active', default='active', max_length=50)),
-                ('settings', models.JSONField(blank=True, db_default={}, default=dict, null=True)),
-                ('white_label', models.JSONField(blank=True, help_text='Brand shown to staff: {"name": …, "primary_color": "#0f766e", "logo_url": …}.', null=True)),
+                ('settings', models.JSONField(blank=True, db_default={}, default=dict, null=True, validators=[nexora.kernel.json.validate_object])),
+                ('white_label', models.JSONField(blank=True, help_text='Brand shown to staff: {"name": …, "primary_color": "#0f766e", "logo_url": …}.', null=True, validators=[nexora.kernel.json.validate_object])),
                 ('created_at', models.DateTimeField(blank=True, db_default=nexora.kernel.db.functions.CurrentTimestamp(), editable=False, null=True)),
                 ('updated_at', models.DateTimeField(blank=True, db_default=nexora.kernel.db.functions.CurrentTimestamp(), editable=False, null=True)),
                 ('schema_name', models.GeneratedField(db_persist=True, expression=apps.tenants.models.SchemaName(django.db.models.functions.comparison.Cast('id', models.TextField())), output_field=models.CharField(max_length=63))),
@@ -55,7 +56,7 @@ class Migration(migrations.Migration):
                 ('ai_credits', models.IntegerField(db_default=0, default=0, verbose_name='AI credits')),
                 ('users_limit', models.IntegerField()),
                 ('storage_limit', models.BigIntegerField(help_text='In bytes.')),
-                ('features', models.JSONField(blank=True, db_default=[], default=list, null=True)),
+                ('features', models.JSONField(blank=True, db_default=[], default=list, null=True, validators=[nexora.kernel.json.validate_list])),
                 ('billing_cycle', models.CharField(choices=[('monthly', 'Monthly'), ('yearly', 'Yearly')], db_default='monthly', default='monthly', max_length=20)),
                 ('amount', models.DecimalField(decimal_places=2, max_digits=10)),
                 ('next_billing_date', models.DateField()),
