@@ -13,13 +13,13 @@ from unfold.contrib.filters.admin import (
     BooleanRadioFilter,
     ChoicesDropdownFilter,
     DropdownFilter,
-    RangeDateTimeFilter,
 )
 from unfold.decorators import action, display
 
 from nexora.kernel import permissions
 from nexora.kernel.admin import TenantModelAdmin, over_all_tenants
 from nexora.kernel.admin.dashboard import Entries, Entry, panel
+from nexora.kernel.admin.filters import MomentRangeFilter
 from nexora.kernel.admin.history import source
 from nexora.kernel.admin.links import change_url, list_url
 from nexora.kernel.admin.lists import newest_first
@@ -48,7 +48,7 @@ class UserAdmin(TenantModelAdmin):
         ("role", ChoicesDropdownFilter),
         ("status", ChoicesDropdownFilter),
         ("email_verified", BooleanRadioFilter),
-        ("last_login", RangeDateTimeFilter),
+        ("last_login", MomentRangeFilter),
     ]
     search_fields = ["name__istartswith", "email__istartswith"]
     fieldsets = [
@@ -131,7 +131,7 @@ class RefreshTokenAdmin(TenantModelAdmin):
     icon = "devices"
     list_display = ["user", "user_agent", "address", "created_at", "rotated_at", "expires_at"]
     list_select_related = ["user"]
-    list_filter = [("user", AutocompleteSelectFilter), ("expires_at", RangeDateTimeFilter)]
+    list_filter = [("user", AutocompleteSelectFilter), ("expires_at", MomentRangeFilter)]
     search_fields = ["user__name__istartswith", "user__email__istartswith"]
     fieldsets = [(None, {"fields": ["user", "user_agent", "address", "rotated_at", "expires_at"]})]
     readonly_fields = ["address"]
@@ -156,7 +156,7 @@ class ResourceFilter(DropdownFilter):
 class AuditEventAdmin(TenantModelAdmin):
     icon = "history"
     list_display = ["created_at", "action_badge", "what", "record_label", "changed", "who"]
-    list_filter = [ResourceFilter, ("actor", AutocompleteSelectFilter), ("created_at", RangeDateTimeFilter)]
+    list_filter = [ResourceFilter, ("actor", AutocompleteSelectFilter), ("created_at", MomentRangeFilter)]
     search_fields = ["record_label__istartswith", "actor_label__istartswith"]
     fieldsets = [
         (None, {"fields": ["created_at", "action", "what", "record_link", "who", "address"]}),

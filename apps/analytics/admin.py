@@ -7,7 +7,6 @@ from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     BooleanRadioFilter,
     ChoicesDropdownFilter,
-    RangeDateTimeFilter,
     RangeNumericFilter,
 )
 from unfold.decorators import action, display
@@ -15,6 +14,7 @@ from unfold.decorators import action, display
 from nexora.kernel import clock, permissions
 from nexora.kernel.admin import TenantModelAdmin
 from nexora.kernel.admin.dashboard import Bar, Columns, Entries, Entry, newest, panel
+from nexora.kernel.admin.filters import MomentRangeFilter
 from nexora.kernel.admin.links import change_url, list_url
 from nexora.kernel.admin.lists import newest_first
 
@@ -102,7 +102,7 @@ class AIPredictionAdmin(TenantModelAdmin):
     list_filter = [
         ("type", ChoicesDropdownFilter),
         ("confidence", RangeNumericFilter),
-        ("created_at", RangeDateTimeFilter),
+        ("created_at", MomentRangeFilter),
     ]
     search_fields = ["type__istartswith", "model_version__istartswith"]
     fieldsets = [
@@ -127,7 +127,7 @@ class AICreditUsageAdmin(TenantModelAdmin):
     list_filter = [
         ("user", AutocompleteSelectFilter),
         ("credits_used", RangeNumericFilter),
-        ("created_at", RangeDateTimeFilter),
+        ("created_at", MomentRangeFilter),
     ]
     search_fields = ["feature__istartswith"]
     fieldsets = [(None, {"fields": ["feature", "credits_used", "user", "metadata"]})]
@@ -136,7 +136,7 @@ class AICreditUsageAdmin(TenantModelAdmin):
 class RevenueAdmin(TenantModelAdmin):
     newest_by = "month"
     list_display = ["month_name", "revenue", "deal_count"]
-    list_filter = [("month", RangeDateTimeFilter)]
+    list_filter = [("month", MomentRangeFilter)]
     fieldsets = [(None, {"fields": ["month_name", "revenue", "deal_count"]})]
     readonly_fields = ["month_name", "revenue"]
 

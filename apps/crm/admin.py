@@ -7,7 +7,6 @@ from unfold.contrib.filters.admin import (
     BooleanRadioFilter,
     ChoicesDropdownFilter,
     RangeDateFilter,
-    RangeDateTimeFilter,
     RangeNumericFilter,
 )
 from unfold.decorators import display
@@ -25,6 +24,7 @@ from nexora.kernel.admin.dashboard import (
     newest,
     panel,
 )
+from nexora.kernel.admin.filters import MomentRangeFilter
 from nexora.kernel.admin.links import change_url, list_url
 
 from .models import Activity, Customer, Deal
@@ -67,7 +67,7 @@ class CustomerAdmin(TenantModelAdmin):
     list_display = ["name_and_company", "contact", "status_badge", "tag_badges", "created_at"]
     list_filter = [
         ("status", ChoicesDropdownFilter),
-        ("created_at", RangeDateTimeFilter),
+        ("created_at", MomentRangeFilter),
         ("created_by", AutocompleteSelectFilter),
     ]
     search_fields = ["name__istartswith", "email__istartswith", "company__istartswith"]
@@ -135,7 +135,7 @@ class ActivityAdmin(TenantModelAdmin):
     list_filter = [
         ("type", ChoicesDropdownFilter),
         ("completed", BooleanRadioFilter),
-        ("due_date", RangeDateTimeFilter),
+        ("due_date", MomentRangeFilter),
         ("customer", AutocompleteSelectFilter),
         ("deal", AutocompleteSelectFilter),
         ("assigned_to", AutocompleteSelectFilter),

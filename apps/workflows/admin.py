@@ -3,13 +3,13 @@ from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     BooleanRadioFilter,
     ChoicesDropdownFilter,
-    RangeDateTimeFilter,
 )
 from unfold.decorators import display
 
 from nexora.kernel import permissions
 from nexora.kernel.admin import ReadOnlyInline, TenantModelAdmin
 from nexora.kernel.admin.dashboard import Entries, Entry, panel
+from nexora.kernel.admin.filters import MomentRangeFilter
 from nexora.kernel.admin.links import change_url, list_url
 from nexora.kernel.admin.lists import newest_first
 
@@ -79,7 +79,7 @@ class WorkflowExecutionAdmin(Took, TenantModelAdmin):
     list_filter = [
         ("status", ChoicesDropdownFilter),
         ("workflow", AutocompleteSelectFilter),
-        ("started_at", RangeDateTimeFilter),
+        ("started_at", MomentRangeFilter),
     ]
     search_fields = ["workflow__name__istartswith"]
     fieldsets = [
