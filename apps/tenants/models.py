@@ -1,6 +1,6 @@
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Cast
 from django_tenants.models import DomainMixin, TenantMixin
 
@@ -171,6 +171,12 @@ class Domain(DomainMixin, TenantModel):
     def __str__(self):
         return self.domain
 
-    # django-tenants' save demotes the other primary domains by a bulk update that would publish nothing.
+    # django-tenants' save demotes the other primary hosts by a bulk update that would publish nothing.
     def save(self, **kwargs):
-        TenantModel.save(self, **kwargs)
+        with transaction.atomic(savepoint=False):
+            if self.is_primary:
+                others = Domain.objects.filter(tenant_id=self.tenant_id, is_primary=True).exclude(pk=self.pk)
+                for other in others.select_for_update():
+                    other.is_primary = False
+                    TenantModel.save(other)
+            TenantModel.save(self, **kwargs)
