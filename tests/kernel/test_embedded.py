@@ -115,7 +115,7 @@ def test_a_path_too_long_for_a_socket_gets_a_private_directory_elsewhere(directo
         assert os.stat(host).st_mode & 0o777 == 0o700
     finally:
         embedded.leave(directory)
-    os.rmdir(host)
+    wait_until(lambda: not os.path.exists(host))
 
 
 def test_an_interrupted_first_start_is_forgotten(directory):

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 DATABASE = "nexora"
@@ -336,7 +336,8 @@ def _keep(data_dir, keeper_lock):
     except FileNotFoundError:
         same_directory = False
     # The directory may have been deleted and made again meanwhile: the server there is another keeper's.
-    if same_directory:
+    if same_directory and server.running_pid():
+        _pid, host = server._read_pid_file()
         for how, patience in ((signal.SIGINT, 20), (signal.SIGQUIT, 5)):  # fast, then immediate shutdown
             if not (pid := server.running_pid()):
                 break
@@ -344,6 +345,9 @@ def _keep(data_dir, keeper_lock):
             deadline = time.monotonic() + patience
             while server.running_pid() and time.monotonic() < deadline:
                 time.sleep(0.02)
+        if host != str(server.data_dir):
+            with suppress(OSError):
+                os.rmdir(host)
     os.close(keeper_lock)  # first, so that whoever gets the users' lock finds no keeper and starts its own
     os.close(users)
 
