@@ -22,6 +22,7 @@ STATUS_TONES = {
 
 class SubscriptionInline(RecordInline):
     model = Subscription
+    template = "admin/edit_inline/stacked.html"  # too many columns for one line
     fields = [
         "plan",
         "status",

@@ -1,7 +1,7 @@
 """The admin on the platform's host, over all tenants."""
 
 from apps.crm.models import Customer, Deal
-from apps.tenants.models import Tenant
+from apps.tenants.models import Subscription, Tenant
 from nexora.kernel.scope import tenant_scope, unscoped
 from tests.admin_pages import change, errors, events, posted
 from tests.factories import CustomerFactory, DealFactory, TenantFactory
@@ -34,6 +34,45 @@ def test_a_records_tenant_is_fixed(root, acme, globex, admin_client_for):
     assert client.post(change(ada), posted(page, tenant=globex.pk, name="Ada")).status_code == 302
     with unscoped(reason="look"):
         assert Customer.objects.get(pk=ada.pk).tenant_id == acme.pk
+
+
+def test_rows_inside_a_record_are_its_tenants(root, acme, admin_client_for):
+    ada = CustomerFactory(tenant=acme)
+    client = admin_client_for(root)
+    row = {"deals-0-title": "Renewal", "deals-0-value": "10.50", "deals-0-stage": "proposal", "deals-TOTAL_FORMS": 1}
+    assert client.post(change(ada), posted(client.get(change(ada)), **row)).status_code == 302
+    new = posted(client.get(f"{CUSTOMERS}add/"), tenant=acme.pk, name="Bob", **row)
+    assert client.post(f"{CUSTOMERS}add/", new).status_code == 302
+    with tenant_scope(acme):
+        assert {deal.customer.name for deal in Deal.objects.all()} == {ada.name, "Bob"}
+
+
+def test_a_row_inside_a_record_names_nobody_of_another_tenant(root, mallory, acme, admin_client_for):
+    ada = CustomerFactory(tenant=acme)
+    client = admin_client_for(root)
+    row = {"deals-0-title": "Renewal", "deals-0-value": "10.50", "deals-0-stage": "proposal", "deals-TOTAL_FORMS": 1}
+    answer = client.post(change(ada), posted(client.get(change(ada)), **row, **{"deals-0-assigned_to": mallory.pk}))
+    assert answer.status_code == 200
+    assert "assigned_to" in answer.context["inline_admin_formsets"][0].formset.errors[0]
+
+
+def test_the_platform_sells_a_subscription_inside_a_tenant(root, acme, admin_client_for):
+    client = admin_client_for(root)
+    inline = client.get(change(acme)).context["inline_admin_formsets"][0].formset
+    bought = {
+        "plan": "pro",
+        "status": "active",
+        "ai_credits": 5,
+        "users_limit": 5,
+        "storage_limit": 1,
+        "amount": "9.00",
+    }
+    bought |= {"billing_cycle": "monthly", "next_billing_date": "2027-01-01"}
+    body = {f"{inline.prefix}-0-{name}": value for name, value in bought.items()}
+    body = posted(client.get(change(acme)), **body, **{f"{inline.prefix}-TOTAL_FORMS": 1})
+    assert client.post(change(acme), body).status_code == 302
+    with tenant_scope(acme):
+        assert Subscription.objects.get().users_limit == 5
 
 
 def test_choices_on_the_platform_name_their_tenant_and_follow_the_chosen(root, acme, globex, admin_client_for):

@@ -236,6 +236,12 @@ class RecordFormSet(PaginationInlineFormSet):
         self._adopt(form)
         return form
 
+    def full_clean(self):
+        # By now the form of a new record has said which tenant it belongs to.
+        for form in self.forms:
+            self._adopt(form)
+        super().full_clean()
+
     def _adopt(self, form):
         child, parent = form.instance, self.instance
         if isinstance(child, TenantModel) and child._state.adding and isinstance(parent, TenantModel):
