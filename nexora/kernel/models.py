@@ -237,7 +237,9 @@ class TenantModel(Record):
     def _ensure_in_scope(self):
         current = scope.require(f"Writing a {self._meta.verbose_name}")
         tenant_id = self.owning_tenant_id
-        if current.kind == scope.TENANT and (tenant_id is None or scope.tenant_id_of(tenant_id) != current.tenant_id):
+        if not current.is_over_all_tenants and (
+            tenant_id is None or scope.tenant_id_of(tenant_id) != current.tenant_id
+        ):
             raise CrossTenantWrite(
                 f"{self._meta.verbose_name} {self.pk} belongs to tenant {tenant_id}; the scope is {current.tenant_id}."
             )

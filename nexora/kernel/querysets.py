@@ -13,7 +13,7 @@ from nexora.kernel.errors import UnpublishedWrite
 
 
 class InScope(Expression):
-    """`<column> = <tenant in scope>`; nothing at all inside `unscoped()`; ScopeRequired outside any scope."""
+    """`<column> = <tenant in scope>`; nothing at all over all tenants; ScopeRequired outside any scope."""
 
     conditional = True
 
@@ -30,7 +30,7 @@ class InScope(Expression):
 
     def as_sql(self, compiler, connection):
         current = scope.require(f"A query on {self.label}")
-        if current.is_unscoped:
+        if current.is_over_all_tenants:
             raise FullResultSet
         sql, params = compiler.compile(self.column)
         return f"{sql} = %s", (*params, current.tenant_id)

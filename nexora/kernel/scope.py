@@ -28,8 +28,9 @@ class Scope:
     reason: str = ""
 
     @property
-    def is_unscoped(self):
-        return self.kind != TENANT
+    def is_over_all_tenants(self):
+        """No query is narrowed to one tenant."""
+        return self.tenant_id is None
 
     @property
     def is_platform(self):
@@ -86,12 +87,15 @@ def tenant_scope(tenant):
     return _within(Scope(TENANT, tenant_id_of(tenant)))
 
 
-def unscoped(*, reason):
-    """The one way to work across tenants: everything inside runs as the platform role. The reason is logged."""
+def unscoped(*, reason, tenant=None):
+    """The one way to work across tenants: everything inside runs as the platform role. The reason is logged.
+
+    With `tenant`, queries carry that tenant as in `tenant_scope`, but as the platform, which may do more than it.
+    """
     if not reason or not reason.strip():
         raise ValueError("unscoped() needs a reason: a sentence that an auditor will read.")
     log.info("unscoped: %s", reason)
-    return _within(Scope(UNSCOPED, None, reason))
+    return _within(Scope(UNSCOPED, None if tenant is None else tenant_id_of(tenant), reason))
 
 
 def owner_scope():

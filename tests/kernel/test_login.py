@@ -59,7 +59,7 @@ def test_owner_login_is_another_session_and_gives_the_first_one_back(outside_tra
     with owner_login() as owner:
         assert session_user() == (OWNER, OWNER)
         assert connections["default"] is owner is not runtime
-        assert scope.current().is_unscoped
+        assert scope.current().is_over_all_tenants
         with owner_login() as nested:
             assert nested is owner
         assert session_user() == (OWNER, OWNER)

@@ -10,7 +10,7 @@ from django.db.utils import NotSupportedError
 
 from apps.crm.models import Customer
 from nexora.kernel import scope
-from nexora.kernel.errors import ScopeRequired
+from nexora.kernel.errors import CrossTenantWrite, ScopeRequired
 from nexora.kernel.scope import tenant_scope, unscoped
 from tests.database import another_session, as_default
 from tests.factories import CustomerFactory
@@ -88,7 +88,7 @@ def test_the_reason_for_leaving_the_scope_is_logged(caplog):
 
 def test_no_tenant_is_current_inside_unscoped():
     with unscoped(reason="test"):
-        assert scope.current().is_unscoped
+        assert scope.current().is_over_all_tenants
         assert scope.default_tenant_id() is None
         with pytest.raises(ScopeRequired):
             scope.current_tenant_id()
@@ -300,3 +300,20 @@ def test_django_tenants_own_call_sets_the_scope(acme):
     assert scope.current_tenant_id() == acme.pk
     connection.set_schema_to_public()
     assert scope.current() is None
+
+
+@pytest.mark.django_db
+def test_the_platform_may_narrow_itself_to_one_tenant(acme, globex):
+    """As the platform role, and yet every query carries the tenant, and new rows are the tenant's."""
+    CustomerFactory(tenant=acme, name="Ada")
+    CustomerFactory(tenant=globex, name="Grace")
+    with scope.unscoped(reason="a support case", tenant=acme):
+        assert list(Customer.objects.values_list("name", flat=True)) == ["Ada"]
+        made = Customer(name="Charles")
+        made.save()
+        assert made.tenant_id == acme.pk
+        with pytest.raises(CrossTenantWrite):
+            Customer(name="Mallory's", tenant=globex).save()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_user, current_tenant()")
+            assert cursor.fetchone() == ("nexora_platform", acme.pk)

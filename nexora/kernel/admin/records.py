@@ -348,4 +348,4 @@ class TenantModelAdmin(RecordAdmin):
 def over_all_tenants():
     """True on the platform's host for those who see every tenant's records."""
     current = scope.current()
-    return current is not None and current.is_unscoped
+    return current is not None and current.is_over_all_tenants
