@@ -35,6 +35,8 @@ class Command(BaseCommand):
     def handle(self, *, concurrency, queues, until_empty, **options):
         if concurrency < 1:
             raise CommandError("--concurrency must be at least 1.")
+        # As for the web: not with a login that no policy binds.
+        self.check(databases=["default"])
         self.stopping = False
         failures = 0
         while True:
