@@ -130,7 +130,7 @@ class RecordForm(forms.ModelForm):
         """On the platform: relations of a record offer records of its own tenant only."""
         current = scope.current()
         tenant_id = self.tenant_id
-        if not (current and current.is_unscoped and tenant_id):
+        if not (current and current.is_over_all_tenants and tenant_id):
             return
         for field in self._tenant_relations().values():
             field.queryset = field.queryset.filter(tenant_id=tenant_id)
