@@ -1,3 +1,4 @@
+from apps.tenants.services import tenant_inside
 from nexora.kernel import events
 from nexora.kernel.scope import unscoped
 
@@ -22,7 +23,7 @@ class ActorMiddleware:
 
 
 class PlatformAdminMiddleware:
-    """On the platform's host, a super_admin's admin pages show every tenant's records.
+    """On the platform's host, a super_admin's admin pages show every tenant's records, or those of the one entered.
 
     The person is looked up before the scope is left, so nobody but a user of the platform tenant gets here.
     """
@@ -37,5 +38,10 @@ class PlatformAdminMiddleware:
         user = request.user
         if not (user.is_authenticated and user.role == user.Role.SUPER_ADMIN):
             return self.get_response(request)
-        with unscoped(reason=f"platform admin: {request.method} {request.path} by {user.email}"):
+        # Escaped: a path is the sender's text, and this is one line of a log.
+        reason = f"platform admin: {request.method} {request.path!a} by {user.pk}"
+        inside = tenant_inside(request.session)
+        if inside:
+            reason += f", inside {inside['tenant']} because {inside['reason']!a}"
+        with unscoped(reason=reason, tenant=inside and inside["tenant"]):
             return self.get_response(request)

@@ -1,15 +1,22 @@
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
 from django.db.models import Count
+from django.http import HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter
-from unfold.decorators import display
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from nexora.kernel import permissions
 from nexora.kernel.admin import RecordAdmin, RecordInline, TenantModelAdmin, over_all_tenants
 from nexora.kernel.admin.dashboard import Entries, Entry, Figure, Figures, panel
 from nexora.kernel.admin.links import change_url, list_url
 from nexora.kernel.admin.lists import newest_first
+from nexora.kernel.admin.site import sidebar_group
 
 from .models import Domain, Plan, Subscription, Tenant
+from .services import enter_tenant, leave_tenant, tenant_inside
 
 PLAN_TONES = {Plan.GROWTH: "info", Plan.PRO: "primary", Plan.ENTERPRISE: "success"}
 STATUS_TONES = {
@@ -40,9 +47,29 @@ class DomainInline(RecordInline):
     fields = ["domain", "is_primary"]
 
 
+class EnterForm(forms.Form):
+    reason = forms.CharField(
+        min_length=10,
+        max_length=500,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="A sentence for the organisation's own audit trail: why you look at its records.",
+    )
+
+
+@sidebar_group
+def way_out(request):
+    """While a super_admin is inside a tenant, every page says so and leads out."""
+    inside = getattr(request, "session", None) and tenant_inside(request.session)
+    if not inside:
+        return None
+    leave = {"title": "Leave", "icon": "logout", "link": reverse("admin:tenants_tenant_leave")}
+    return {"title": f"Inside {inside['name']}", "items": [leave | {"active": False, "has_permission": True}]}
+
+
 @admin.register(Tenant)
 class TenantAdmin(RecordAdmin):
     icon = "apartment"
+    actions_detail = ["enter"]
     list_display = ["name", "subdomain", "plan_badge", "status_badge", "created_at"]
     list_filter = [("plan", ChoicesDropdownFilter), ("status", ChoicesDropdownFilter)]
     search_fields = ["name__istartswith", "subdomain__istartswith"]
@@ -59,6 +86,42 @@ class TenantAdmin(RecordAdmin):
     @display(description="Status", ordering="status", label=STATUS_TONES)
     def status_badge(self, tenant):
         return tenant.status, tenant.get_status_display()
+
+    # -- Working inside one tenant
+
+    @action(description="Open its records", icon="login", url_path="enter", permissions=["enter"])
+    def enter(self, request, object_id):
+        tenant = self.get_object(request, object_id)
+        if tenant is None:
+            return HttpResponseRedirect(list_url(Tenant))
+        form = EnterForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            enter_tenant(session=request.session, tenant=tenant, reason=form.cleaned_data["reason"])
+            messages.info(request, f"You are inside {tenant}. Its audit trail says so, with your reason.")
+            return HttpResponseRedirect(reverse("admin:index"))
+        context = {"title": f"Open the records of {tenant}", "form": form, "tenant": tenant, "opts": self.opts}
+        return TemplateResponse(
+            request, "admin/tenants/enter.html", {**self.admin_site.each_context(request), **context}
+        )
+
+    def has_enter_permission(self, request, object_id=None):
+        # From outside every tenant only, which nobody but a super_admin is.
+        return over_all_tenants()
+
+    def leave(self, request):
+        inside = tenant_inside(request.session)
+        if request.method == "POST" or not inside:
+            tenant = inside and Tenant.objects.filter(pk=inside["tenant"]).first()
+            leave_tenant(session=request.session, tenant=tenant)
+            return HttpResponseRedirect(reverse("admin:index"))
+        context = {"title": f"Leave {inside['name']}", "inside": inside, "opts": self.opts}
+        return TemplateResponse(
+            request, "admin/tenants/leave.html", {**self.admin_site.each_context(request), **context}
+        )
+
+    def get_urls(self):
+        leave = path("leave/", self.admin_site.admin_view(self.leave), name="tenants_tenant_leave")
+        return [leave, *super().get_urls()]
 
     def get_readonly_fields(self, request, obj=None):
         # What a tenant has bought and where it answers is the platform's to say; the database grants no more either.

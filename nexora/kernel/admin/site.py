@@ -33,6 +33,15 @@ CSP = {
 FOUND_PER_MODEL = 5
 
 
+_sidebar_groups = []
+
+
+def sidebar_group(function):
+    """Register a function of the request that answers a group above the navigation, or None."""
+    _sidebar_groups.append(function)
+    return function
+
+
 class Autocomplete(AutocompleteJsonView):
     """Choices of a relation. On the platform they name their tenant, and follow the tenant chosen in the form."""
 
@@ -81,7 +90,7 @@ class NexoraAdminSite(UnfoldAdminSite):
 
     def get_sidebar_list(self, request):
         overview = {"title": "Overview", "icon": "space_dashboard", "link": reverse(f"{self.name}:index")}
-        groups = [{"title": "", "items": [overview]}]
+        groups = [*(group for make in _sidebar_groups if (group := make(request))), {"title": "", "items": [overview]}]
         for section in self.get_app_list(request):
             items = [
                 {
