@@ -60,12 +60,13 @@ def routes():
 
 ALL = routes()
 ON_TENANT = [route for route in ALL if "tenant" in route.viewset.hosts]
-DETAIL = [route for route in ON_TENANT if route.is_detail]
+# Of records that belong to a tenant: the catalogue of plugins is the same for all.
+DETAIL = [route for route in ON_TENANT if route.is_detail and issubclass(route.model, TenantModel)]
 LISTS = [route for route in ON_TENANT if not route.is_detail and ("get", "list") in route.methods]
 
 
 def writable_relations():
-    """(route, method, field) for every writable relation of every viewset on a tenant's host."""
+    """(route, method, field) for every writable relation to a tenant's records, of every viewset on a tenant's host."""
     found = []
     for route in ON_TENANT:
         for method, action in route.methods:
@@ -74,7 +75,9 @@ def writable_relations():
             serializer = route.viewset.serializer_class
             create_only = getattr(serializer.Meta, "create_only", ()) if action == "partial_update" else ()
             for name, field in serializer().fields.items():
-                if isinstance(field, serializers.RelatedField) and not field.read_only and name not in create_only:
+                if not isinstance(field, serializers.RelatedField) or field.read_only or name in create_only:
+                    continue
+                if issubclass(route.model._meta.get_field(name).related_model, TenantModel):
                     found.append((route, method, name))
     return found
 
