@@ -24,7 +24,7 @@ from django_filters.rest_framework import DjangoFilterBackend
 from nexora.kernel.api.exceptions import invalid
 from nexora.kernel.json import check_text
 
-SEARCH, ORDERING = "search", "ordering"
+SEARCH, ORDERING, FIELDS = "search", "ordering", "fields"
 MAX_VALUES = 100
 MAX_SEARCH_LENGTH = 200
 MAX_SEARCH_WORDS = 8
@@ -166,20 +166,29 @@ class FilterBackend(DjangoFilterBackend):
 
     def filter_queryset(self, request, queryset, view):
         params = request.query_params
-        errors = refused_parameters(params, self.known_parameters(view))
-        queryset, bad_values = view.filterset_class.narrow(queryset, params, request)
-        errors |= bad_values
-        try:
-            queryset = queryset.filter(search_condition(view.search_fields, params.get(SEARCH, "")))
-        except ValidationError as error:
-            errors[SEARCH] = error.messages
+        queryset, bad_values = self.narrow(queryset, params, view)
+        errors = refused_parameters(params, self.known_parameters(view)) | bad_values
         try:
             requested_ordering(view, params)
         except ValidationError as error:
             errors[ORDERING] = error.messages
+        try:
+            requested_fields(view.shown_names(), params)
+        except ValidationError as error:
+            errors[FIELDS] = error.messages
         if errors:
             raise invalid(errors)
         return queryset
+
+    @staticmethod
+    def narrow(queryset, params, view):
+        """(queryset, errors): the rows that filters and search let through."""
+        queryset, errors = view.filterset_class.narrow(queryset, params, view.request)
+        try:
+            queryset = queryset.filter(search_condition(view.search_fields, params.get(SEARCH, "")))
+        except ValidationError as error:
+            errors[SEARCH] = error.messages
+        return queryset, errors
 
     @staticmethod
     def known_parameters(view):
@@ -187,6 +196,7 @@ class FilterBackend(DjangoFilterBackend):
         return [
             *([SEARCH] if view.search_fields else []),
             ORDERING,
+            FIELDS,
             *view.pagination_class.parameters,
             *view.filterset_class.base_filters,
         ]
@@ -260,3 +270,22 @@ def requested_ordering(view, params):
     if len(names) > MAX_ORDERING or len(set(bare)) < len(bare):
         raise ValidationError(f"At most {MAX_ORDERING} different fields.")
     return names
+
+
+# -- Sparse fields
+
+
+def requested_fields(names, params):
+    """Those of `names` that the `fields` parameter asks for, in their own order; all of them where it is not given."""
+    text = params.get(FIELDS)
+    if text is None:
+        return names
+    wanted = text.split(",")
+    if not set(wanted) <= set(names):
+        raise ValidationError(f"Unknown: {_first_unknown(wanted, names)}. Known are: {', '.join(names)}.")
+    return tuple(name for name in names if name in wanted)
+
+
+def _first_unknown(wanted, names):
+    name = next(name for name in wanted if name not in names)
+    return repr(name[:100].encode(errors="replace").decode())

@@ -4,11 +4,12 @@ from drf_spectacular.contrib.django_filters import DjangoFilterExtension
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import get_lib_doc_excludes
+from drf_spectacular.utils import OpenApiParameter
 
 from nexora.kernel import scope
 from nexora.kernel.api import exceptions, viewsets
 from nexora.kernel.api.declarations import PLATFORM, TENANT
-from nexora.kernel.api.filters import MAX_ORDERING, ORDERING, SEARCH
+from nexora.kernel.api.filters import FIELDS, MAX_ORDERING, ORDERING, SEARCH
 from nexora.kernel.api.serializers import TenantModelSerializer
 from nexora.kernel.errors import Conflict, Forbidden, Invalid, NotSignedIn
 
@@ -49,6 +50,25 @@ class ApiSchema(AutoSchema):
     def get_tags(self):
         return [self.path.removeprefix("/api/v1/").split("/")[0]]
 
+    def get_filter_backends(self):
+        return self.view.filter_backends if self._is_aggregate() else super().get_filter_backends()
+
+    def get_response_serializers(self):
+        if self._is_aggregate():
+            return {200: self.view.aggregates.answer_schema(self.view.queryset.model)}
+        return super().get_response_serializers()
+
+    def _is_aggregate(self):
+        return getattr(self.view, "action", None) == "aggregate"
+
+    def get_override_parameters(self):
+        view = self.view
+        if not isinstance(view, viewsets.TenantRecords) or view.action not in viewsets.READS:
+            return []
+        names = {"type": "array", "items": {"type": "string", "enum": list(view.shown_names())}, "minItems": 1}
+        description = "The only fields to show, between commas. The answer then lacks the others, required or not."
+        return [OpenApiParameter(FIELDS, names, required=False, description=description, style="form", explode=False)]
+
 
 class FilterBackendExtension(DjangoFilterExtension):
     """A list's filters, and `search` and `ordering`, which django-filter does not know."""
@@ -58,7 +78,8 @@ class FilterBackendExtension(DjangoFilterExtension):
 
     def get_schema_operation_parameters(self, auto_schema, *args, **kwargs):
         view = auto_schema.view
-        if getattr(view, "action", None) != "list":
+        action = getattr(view, "action", None)
+        if action not in getattr(view, "filtered_actions", ()):
             return []
         parameters = super().get_schema_operation_parameters(auto_schema, *args, **kwargs)
         if view.search_fields:
@@ -71,6 +92,8 @@ class FilterBackendExtension(DjangoFilterExtension):
                     "schema": {"type": "string", "maxLength": 200},
                 }
             )
+        if action == "aggregate":
+            return [*view.aggregates.parameters(), *parameters]
         fields = "|".join(view.ordering_fields)
         parameters.append(
             {

@@ -2,6 +2,7 @@
 
 import copy
 import uuid
+from functools import cache
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import models
@@ -112,7 +113,22 @@ class TenantModelSerializer(serializers.ModelSerializer):
         if "tenant" in fields and "tenant" not in cls._declared_fields:
             raise TypeError(f"{name} lists tenant, which is the host. Only a platform serializer declares that field.")
 
+    def __init__(self, *args, shown=None, **kwargs):
+        """`shown`: names of the only fields to build, for an answer that was asked to be narrow."""
+        self.shown = shown
+        super().__init__(*args, **kwargs)
+
+    @classmethod
+    @cache
+    def shown_names(cls):
+        """Names of the fields of an answer, in order."""
+        return tuple(name for name, field in cls().fields.items() if not field.write_only)
+
     # -- Building the fields
+
+    def get_field_names(self, declared_fields, info):
+        names = super().get_field_names(declared_fields, info)
+        return names if self.shown is None else [name for name in names if name in self.shown]
 
     def build_standard_field(self, field_name, model_field):
         field_class, kwargs = super().build_standard_field(field_name, model_field)
@@ -130,7 +146,7 @@ class TenantModelSerializer(serializers.ModelSerializer):
     def get_fields(self):
         fields = super().get_fields()
         if isinstance(self.instance, models.Model):
-            for name in getattr(self.Meta, "create_only", ()):
+            for name in fields.keys() & getattr(self.Meta, "create_only", ()):
                 fields[name].read_only = True
                 fields[name].required = False
         return fields

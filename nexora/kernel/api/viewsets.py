@@ -16,6 +16,7 @@ from contextlib import nullcontext
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.encoding import escape_uri_path
 from rest_framework import mixins, viewsets
@@ -27,8 +28,10 @@ from nexora.kernel.api import declarations
 from nexora.kernel.api.declarations import PLATFORM, TENANT
 from nexora.kernel.api.exceptions import NotFound, WrongHost, invalid
 from nexora.kernel.api.filters import (
+    FIELDS,
     FilterBackend,
     refused_parameters,
+    requested_fields,
     requested_ordering,
 )
 from nexora.kernel.api.formats import JSONNegotiation, StrictJSONParser
@@ -37,6 +40,8 @@ from nexora.kernel.errors import Forbidden
 from nexora.kernel.permissions import PolicyPermission, may, narrow
 
 CANONICAL_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# Actions whose answers `fields` narrows.
+READS = ("list", "retrieve")
 
 
 def on_platform():
@@ -53,6 +58,7 @@ class TenantRecords(viewsets.GenericViewSet):
     ordering_fields            what a list may be ordered by; default: every plain column that is shown
     search_fields              columns that `search` looks at; none: no search
     action_rights              {extra action: right of nexora.policy}
+    filtered_actions           those that take filters and more; the others take no parameter
     hosts                      which hosts serve it: "tenant", "platform" or both
     """
 
@@ -62,6 +68,7 @@ class TenantRecords(viewsets.GenericViewSet):
     ordering_fields = ()
     search_fields = ()
     action_rights = {}
+    filtered_actions = ("list",)
     hosts = (TENANT,)
     is_platform = False
 
@@ -131,7 +138,8 @@ class TenantRecords(viewsets.GenericViewSet):
             return
         if self.is_platform and request.user.role != "super_admin":
             raise Forbidden("Only a super admin works across organisations. Sign in on your organisation's host.")
-        if self.action != "list" and (errors := refused_parameters(request.query_params, ())):
+        known = (FIELDS,) if self.action == "retrieve" else ()
+        if self.action not in self.filtered_actions and (errors := refused_parameters(request.query_params, known)):
             raise invalid(errors)
 
     def permission_denied(self, request, message=None, code=None):
@@ -172,6 +180,24 @@ class TenantRecords(viewsets.GenericViewSet):
 
     def get_order(self):
         return Order(self.resource, requested_ordering(self, self.request.query_params))
+
+    # -- The fields
+
+    def shown_names(self):
+        """Names of every field of an answer."""
+        return self.get_serializer_class().shown_names()
+
+    def shown_fields(self, request):
+        """Names of the fields that this answer shows, in order: all of them unless `fields` asks for less."""
+        try:
+            return requested_fields(self.shown_names(), request.query_params)
+        except ValidationError as error:
+            raise invalid({FIELDS: error.messages}) from error
+
+    def get_serializer(self, *args, **kwargs):
+        if self.action in READS and FIELDS in self.request.query_params:
+            kwargs["shown"] = self.shown_fields(self.request)
+        return super().get_serializer(*args, **kwargs)
 
     def get_serializer_class(self):
         # Also asked by the documentation, which is written for the host that it is read on.
