@@ -3,6 +3,7 @@ from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
 from rest_framework.response import Response
 
+from nexora.kernel.api.aggregates import Aggregated, Aggregates
 from nexora.kernel.api.viewsets import ReadOnlyTenantViewSet, TenantRecords, TenantViewSet
 
 from . import filters, serializers, services
@@ -33,12 +34,13 @@ class AIInsightViewSet(TenantViewSet):
         return Response(self.get_serializer(insight).data)
 
 
-class AICreditUsageViewSet(ReadOnlyTenantViewSet):
+class AICreditUsageViewSet(Aggregated, ReadOnlyTenantViewSet):
     queryset = AICreditUsage.objects.all()
     serializer_class = serializers.AICreditUsageSerializer
     filterset_class = filters.AICreditUsageFilterSet
     ordering = ("-created_at",)
     search_fields = ("feature",)
+    aggregates = Aggregates(group_by=("feature", "user", "created_at__month"), sum=("credits_used",))
 
 
 class ReportViewSet(ListModelMixin, TenantRecords):

@@ -1,3 +1,4 @@
+from nexora.kernel.api.aggregates import Aggregated, Aggregates
 from nexora.kernel.api.viewsets import ReadOnlyTenantViewSet, TenantViewSet
 
 from .filters import WorkflowExecutionFilterSet, WorkflowFilterSet
@@ -13,8 +14,9 @@ class WorkflowViewSet(TenantViewSet):
     search_fields = ("name",)
 
 
-class WorkflowExecutionViewSet(ReadOnlyTenantViewSet):
+class WorkflowExecutionViewSet(Aggregated, ReadOnlyTenantViewSet):
     queryset = WorkflowExecution.objects.all()
     serializer_class = WorkflowExecutionSerializer
     filterset_class = WorkflowExecutionFilterSet
     ordering = ("-started_at",)
+    aggregates = Aggregates(group_by=("status", "workflow", "started_at__month"))

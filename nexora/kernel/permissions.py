@@ -99,6 +99,7 @@ def ensure_may_grant(user, role):
 
 METHOD_RIGHTS = {
     "list": "view",
+    "aggregate": "view",
     "retrieve": "view",
     "create": "create",
     "update": "update",
