@@ -84,15 +84,16 @@ INSTALLED_APPS = [
     "apps.marketplace",
 ]
 
+# Those of the kernel let the API pass: see nexora/kernel/middleware.py.
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "nexora.kernel.middleware.ContentSecurityPolicy",
     "apps.tenants.middleware.TenantMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "nexora.kernel.middleware.Sessions",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "nexora.kernel.middleware.CsrfProtection",
+    "nexora.kernel.middleware.Authentication",
+    "nexora.kernel.middleware.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "apps.accounts.middleware.ActorMiddleware",
     "apps.accounts.middleware.PlatformAdminMiddleware",
@@ -178,7 +179,7 @@ ADMIN_SECTIONS = ["crm", "workflows", "analytics", "marketplace", "accounts", "t
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.authentication.TenantJWTAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["nexora.kernel.permissions.PolicyPermission"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["nexora.kernel.api.formats.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["nexora.kernel.api.formats.StrictJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "nexora.kernel.api.formats.JSONNegotiation",
     "DEFAULT_METADATA_CLASS": None,

@@ -2,10 +2,13 @@
 
 import json
 
+import orjson
 from django.core.exceptions import ValidationError
 from rest_framework.exceptions import NotAcceptable, ParseError
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import JSONParser
+from rest_framework.renderers import JSONRenderer as FrameworkJSONRenderer
+from rest_framework.utils.encoders import JSONEncoder
 
 from nexora.kernel.api.exceptions import invalid
 from nexora.kernel.json import validate_json
@@ -45,6 +48,21 @@ class StrictJSONParser(JSONParser):
         if errors:
             raise invalid(errors)
         return data
+
+
+class JSONRenderer(FrameworkJSONRenderer):
+    """Compact UTF-8. An orjson.Fragment is JSON already: see nexora.kernel.api.fast."""
+
+    encode = JSONEncoder().default
+
+    def render(self, data, accepted_media_type=None, renderer_context=None):
+        if data is None:
+            return b""
+        try:
+            return orjson.dumps(data, self.encode, orjson.OPT_UTC_Z)
+        except orjson.JSONEncodeError:
+            # Whole numbers beyond 64 bits, written to a column by SQL.
+            return super().render(data, accepted_media_type, renderer_context)
 
 
 class JSONNegotiation(DefaultContentNegotiation):

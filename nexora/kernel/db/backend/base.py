@@ -5,6 +5,8 @@ rollback, savepoint rollback and close, so that it sends again. Here that one st
 instead, and "what should be sent" is read from the scope before every statement. The search path stays `public`.
 """
 
+import select
+
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.base.base import NO_DB_ALIAS
@@ -78,6 +80,17 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
                 f"DATABASE_URL logs in as {user}, a superuser, whom row-level security does not bind. "
                 "Use the runtime role made by `manage.py prepare_database`."
             )
+
+    def is_usable(self):
+        """Asked at the start of each request. An idle session has nothing to say unless it has ended: then its socket
+        can be read, and only then is a statement spent on asking."""
+        idle = self.connection is not None and self.connection.info.transaction_status == TransactionStatus.IDLE
+        if idle and hasattr(select, "poll"):
+            socket = select.poll()
+            socket.register(self.connection.fileno(), select.POLLIN)
+            if not socket.poll(0):
+                return True
+        return super().is_usable()
 
     # -- Which scope
 

@@ -1,0 +1,57 @@
+"""What a browser's request needs and a program's does not.
+
+The API knows its caller by a token: it has no session, no cookie and no form, so the middlewares that serve those let
+it pass. They stay in MIDDLEWARE as classes of their own, because Django's checks and the admin look for them there.
+"""
+
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.middleware.csp import ContentSecurityPolicyMiddleware
+from django.middleware.csrf import CsrfViewMiddleware
+
+API = "/api/"
+# Documents are neither shown nor framed: should a browser be led to render one, it loads and runs nothing.
+DOCUMENT_POLICY = "default-src 'none'; frame-ancestors 'none'"
+
+
+class PagesOnly:
+    """Mixed into a middleware: requests of the API pass it by."""
+
+    def __call__(self, request):
+        if request.path_info.startswith(API):
+            return self.get_response(request)
+        return super().__call__(request)
+
+
+class Sessions(PagesOnly, SessionMiddleware):
+    pass
+
+
+class Authentication(PagesOnly, AuthenticationMiddleware):
+    pass
+
+
+class Messages(PagesOnly, MessageMiddleware):
+    pass
+
+
+class CsrfProtection(PagesOnly, CsrfViewMiddleware):
+    def process_view(self, request, callback, callback_args, callback_kwargs):
+        # Forgery needs a credential that the browser sends by itself; the API takes none such.
+        if request.path_info.startswith(API):
+            return None
+        return super().process_view(request, callback, callback_args, callback_kwargs)
+
+
+class ContentSecurityPolicy(ContentSecurityPolicyMiddleware):
+    """Django's for pages; a constant for documents."""
+
+    def __call__(self, request):
+        if not request.path_info.startswith(API):
+            return super().__call__(request)
+        response = self.get_response(request)
+        if response.get("Content-Type", "").startswith("text/html"):
+            return self.process_response(request, response)
+        response.headers.setdefault("Content-Security-Policy", DOCUMENT_POLICY)
+        return response

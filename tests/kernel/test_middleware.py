@@ -1,0 +1,65 @@
+"""What the API is spared, and what it keeps."""
+
+import time
+
+import pytest
+from django.urls import get_resolver
+from rest_framework_simplejwt.tokens import AccessToken
+
+from apps.accounts.authentication import TenantJWTAuthentication, VerifiedTokens, verified_tokens
+
+
+def test_an_answer_of_the_api_keeps_its_headers_and_sets_no_cookie(client_for, guest):
+    answer = client_for(guest).get("/api/v1/customers/")
+    assert answer.status_code == 200
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert not answer.cookies
+
+
+def test_every_view_of_the_api_takes_tokens_only():
+    """It is spared the check against forgery, so it must take no credential that a browser sends by itself."""
+    views = []
+
+    def walk(patterns):
+        for pattern in patterns:
+            if hasattr(pattern, "url_patterns"):
+                walk(pattern.url_patterns)
+            else:
+                views.append(pattern.callback.cls)
+
+    walk(next(p for p in get_resolver().url_patterns if str(p.pattern) == "api/v1/").url_patterns)
+    assert views
+    for view in views:
+        assert set(view.authentication_classes) <= {TenantJWTAuthentication}, view
+
+
+def test_a_verified_token_is_refused_on_another_host(client, member, globex):
+    token = AccessToken.for_user(member)
+    token["role"], token["tenant"], token["name"] = member.role, str(member.tenant_id), member.name
+    headers = {"Authorization": f"Bearer {token}"}
+    assert client.get("/api/v1/customers/", headers=headers | {"Host": "acme.localhost"}).status_code == 200
+    assert str(token).encode() in verified_tokens._kept
+    assert client.get("/api/v1/customers/", headers=headers | {"Host": "globex.localhost"}).status_code == 401
+
+
+def test_a_verified_token_expires(client, member, monkeypatch):
+    token = AccessToken.for_user(member)
+    token["role"], token["tenant"], token["name"] = member.role, str(member.tenant_id), member.name
+    headers = {"Authorization": f"Bearer {token}", "Host": "acme.localhost"}
+    assert client.get("/api/v1/customers/", headers=headers).status_code == 200
+    with monkeypatch.context() as later:
+        later.setattr(time, "time", lambda: token["exp"] + 0.5)
+        assert verified_tokens.get(str(token).encode()) is None
+    assert str(token).encode() not in verified_tokens._kept
+
+
+@pytest.mark.parametrize("count", [1, 5, 100])
+def test_only_so_many_tokens_are_remembered(monkeypatch, count):
+    monkeypatch.setattr(VerifiedTokens, "MOST", 5)
+    tokens = VerifiedTokens()
+    for number in range(count):
+        tokens.put(str(number).encode(), ("user", "token"), time.time() + 60)
+    assert 1 <= len(tokens._kept) <= 5
+    assert tokens.get(str(count - 1).encode()) == ("user", "token")
