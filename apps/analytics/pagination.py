@@ -9,7 +9,7 @@ class ReportPagination(KeysetPagination):
     """Pages of a report, each with `as_of`: reports are made anew within a minute of a change, not at once."""
 
     def get_paginated_response(self, data):
-        return Response({"as_of": services.revenue_as_of(), "results": data, "next": self.next})
+        return Response({"as_of": services.revenue_as_of(), **super().get_paginated_response(data).data})
 
     def get_paginated_response_schema(self, schema):
         page = super().get_paginated_response_schema(schema)

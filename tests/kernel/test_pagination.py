@@ -190,3 +190,37 @@ def test_a_cursor_that_is_none_is_refused(client_for, member, cursor):
     answer = client_for(member).get("/api/v1/deals/", {"cursor": cursor})
     assert answer.status_code == 400
     assert answer.json()["errors"].keys() == {"cursor"}
+
+
+# -- Counting
+
+
+def test_rows_are_counted_only_when_asked(client_for, acme, globex, member):
+    customer, other = CustomerFactory(tenant=acme), CustomerFactory(tenant=globex)
+    for stage in ("proposal", "proposal", "negotiation"):
+        DealFactory(tenant=acme, customer=customer, stage=stage)
+    DealFactory(tenant=globex, customer=other, stage="proposal")
+    client = client_for(member)
+
+    def page(**params):
+        with CaptureQueriesContext(connection) as queries:
+            answer = client.get("/api/v1/deals/", params).json()
+        return answer, [q["sql"] for q in queries if 'FROM "deals"' in q["sql"]]
+
+    uncounted, queries = page(count="false")
+    assert uncounted.keys() == {"results", "next"} and len(queries) == 1
+    counted, queries = page(count="true", page_size=1)
+    everything = counted["count"]
+    assert len(queries) == 2 and "COUNT(*)" in queries[0]
+    # The count is of all pages, on each of them.
+    assert client.get(counted["next"]).json()["count"] == everything == len(uncounted["results"])
+    assert page(count="true", stage="negotiation")[0]["count"] == sum(
+        deal["stage"] == "negotiation" for deal in uncounted["results"]
+    )
+
+
+@pytest.mark.parametrize("text", ["1", "yes", "", "TRUE"])
+def test_counting_is_true_or_false(client_for, member, text):
+    answer = client_for(member).get("/api/v1/deals/", {"count": text})
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == {"count": ["true or false."]}

@@ -1,4 +1,4 @@
-"""Keyset pages: a page starts after the last row of the one before, however deep, and nothing is ever counted.
+"""Keyset pages: a page starts after the last row of the one before, however deep, and nothing is counted unless asked.
 
 The order is the requested fields, then the id. NULLs come last in both directions, because `created_at` may be NULL and
 `idx_<table>_tenant_id_created_at_id` is built so.
@@ -24,6 +24,7 @@ from nexora.kernel.api.exceptions import invalid
 from nexora.kernel.models import plain
 
 MAX_PAGE_SIZE = 200
+COUNT = "count"
 SEAL_BYTES = 9
 BAD_CURSOR = "Not a cursor of this list in this order. Take it from `next`, or leave it out to start again."
 
@@ -164,10 +165,10 @@ def decode_cursor(order, text):
 
 
 class KeysetPagination(BasePagination):
-    """`{"results": […], "next": address or null}`; parameters `cursor` and `page_size`."""
+    """`{"results": […], "next": address or null}`, and "count" where `count=true` asks for it."""
 
     page_size = 50
-    parameters = ("cursor", "page_size")
+    parameters = ("cursor", "page_size", COUNT)
 
     def paginate_queryset(self, queryset, request, view=None):
         order = view.get_order()
@@ -182,8 +183,14 @@ class KeysetPagination(BasePagination):
                 position = decode_cursor(order, request.query_params["cursor"])
         except ValueError as error:
             errors["cursor"] = [str(error)]
+        try:
+            counted = self.wants_count(request)
+        except ValueError as error:
+            errors[COUNT] = [str(error)]
         if errors:
             raise invalid(errors)
+        # Django's count() is count(*): an index alone answers it, where count(id) would read the rows.
+        self.count = queryset.count() if counted else None
         rows = order.page(queryset, position, size + 1)
         self.next = None
         if len(rows) > size:
@@ -200,8 +207,16 @@ class KeysetPagination(BasePagination):
             return int(text)
         raise ValueError(f"A whole number from 1 to {MAX_PAGE_SIZE}.")
 
+    @staticmethod
+    def wants_count(request):
+        try:
+            return {None: False, "false": False, "true": True}[request.query_params.get(COUNT)]
+        except KeyError:
+            raise ValueError("true or false.") from None
+
     def get_paginated_response(self, data):
-        return Response({"results": data, "next": self.next})
+        answer = {"results": data, "next": self.next}
+        return Response(answer if self.count is None else answer | {COUNT: self.count})
 
     def get_paginated_response_schema(self, schema):
         return {
@@ -213,6 +228,11 @@ class KeysetPagination(BasePagination):
                     "type": ["string", "null"],
                     "format": "uri",
                     "description": "Address of the next page; null on the last.",
+                },
+                COUNT: {
+                    "type": "integer",
+                    "minimum": 0,
+                    "description": "Rows on all pages together; only where `count=true` asks for it.",
                 },
             },
         }
@@ -232,5 +252,12 @@ class KeysetPagination(BasePagination):
                 "required": False,
                 "description": "Rows of a page.",
                 "schema": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": self.page_size},
+            },
+            {
+                "name": COUNT,
+                "in": "query",
+                "required": False,
+                "description": "Whether to count the rows of all pages: exact, and one more query.",
+                "schema": {"type": "boolean", "default": False},
             },
         ]
