@@ -88,6 +88,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "nexora.kernel.middleware.ContentSecurityPolicy",
+    "nexora.kernel.api.limits.limits",
     "apps.tenants.middleware.TenantMiddleware",
     "nexora.kernel.middleware.Sessions",
     "django.middleware.common.CommonMiddleware",
@@ -217,6 +218,9 @@ SPECTACULAR_SETTINGS = {
 }
 
 FIXTURE_DIRS = [BASE_DIR / "fixtures"]
+
+# -- The largest body of the API, and of a form without its files.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 # -- Browser hardening
 SECURE_CONTENT_TYPE_NOSNIFF = True

@@ -2,6 +2,7 @@
 
 import logging
 
+from django.conf import settings
 from django.core import exceptions as django_exceptions
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404
@@ -68,6 +69,14 @@ class TooLarge(NexoraError):
     title = "Body too large"
 
 
+class UriTooLong(NexoraError):
+    """The address is longer than the server takes."""
+
+    status = 414
+    code = "uri_too_long"
+    title = "Address too long"
+
+
 class UnsupportedMediaType(NexoraError):
     """Bodies are JSON: send `Content-Type: application/json`."""
 
@@ -126,6 +135,9 @@ def as_error(exc, method="GET"):
             return Forbidden(str(exc) or "You may not do this.")
         case django_exceptions.RequestDataTooBig():
             return TooLarge("The body is too large. Send less at once.")
+        case django_exceptions.TooManyFieldsSent():
+            most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+            return Invalid(f"There are more than {most:,} parameters. Send fewer.")
         case UnreadablePostError():
             return Malformed("The body ended early. Send the request again.")
         case drf.APIException():

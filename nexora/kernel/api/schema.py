@@ -21,6 +21,7 @@ DOCUMENTED = {
     "406": (exceptions.NotAcceptable, "The Accept header admits no JSON."),
     "409": (Conflict, "The records are in a state that forbids it, or the value is taken."),
     "413": (exceptions.TooLarge, "The body is too large."),
+    "414": (exceptions.UriTooLong, "The query is too long."),
     "415": (exceptions.UnsupportedMediaType, "The body is not declared as JSON."),
 }
 PROBLEM = {
@@ -155,7 +156,7 @@ def document_problems(result, generator, request, public):
     }
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
-            answers = {"400", "406"}
+            answers = {"400", "406", "414"}
             if any(operation.get("security") or ()):
                 answers |= {"401", "403"}
             elif method == "post":

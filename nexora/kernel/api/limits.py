@@ -1,0 +1,46 @@
+"""How much a request may carry. Refused before anybody is looked up and before the body is read."""
+
+from django.conf import settings
+
+from nexora.kernel.api.exceptions import TooLarge, UriTooLong
+from nexora.kernel.pages import refusal
+
+MAX_QUERY_LENGTH = 16 * 1024
+
+
+def limits(get_response):
+    def middleware(request):
+        error = query_error(request.META) or (body_error(request) if request.path.startswith("/api/") else None)
+        return refusal(request, error) if error else get_response(request)
+
+    return middleware
+
+
+def query_error(meta):
+    if len(meta.get("QUERY_STRING", "")) > MAX_QUERY_LENGTH:
+        return UriTooLong(f"The query is longer than {MAX_QUERY_LENGTH:,} characters. Ask for less at once.")
+    return None
+
+
+def body_error(request):
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    if "HTTP_TRANSFER_ENCODING" in request.META:
+        # Django would take a body without a length for an empty one.
+        length = _read_unannounced(request, limit)
+    else:
+        text = request.META.get("CONTENT_LENGTH") or "0"
+        length = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else limit + 1
+    if length > limit:
+        return TooLarge(f"The body is larger than {limit:,} bytes. Send less at once.")
+    return None
+
+
+def _read_unannounced(request, limit):
+    """Reads a chunked body, but never more than one byte beyond the limit; returns how much."""
+    chunks, length = [], 0
+    while length <= limit and (chunk := request.META["wsgi.input"].read(limit + 1 - length)):
+        chunks.append(chunk)
+        length += len(chunk)
+    request._body = b"".join(chunks)
+    request.META["CONTENT_LENGTH"] = str(length)
+    return length
