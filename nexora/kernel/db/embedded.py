@@ -33,6 +33,10 @@ LOG_LIMIT = 10_000_000
 _servers = {}
 
 
+class EmbeddedError(Exception):
+    """The embedded server cannot be used; the message says what to do."""
+
+
 def ensure_running(data_dir):
     """Directory of the socket of a server that answers. Starts and prepares one where none runs."""
     server = _servers.get(data_dir)

@@ -6,11 +6,9 @@ import stat
 import subprocess
 from pathlib import Path
 
+from nexora.kernel.db.embedded import EmbeddedError
+
 SYSTEM_USER = "pgserver"
-
-
-class EmbeddedError(Exception):
-    """The embedded server cannot be used; the message says what to do."""
 
 
 def programs(major):
