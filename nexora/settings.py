@@ -82,6 +82,7 @@ INSTALLED_APPS = [
     "apps.workflows",
     "apps.analytics",
     "apps.marketplace",
+    "nexora.bench",
 ]
 
 # Those of the kernel let the API pass: see nexora/kernel/middleware.py.
