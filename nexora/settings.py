@@ -246,5 +246,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # A mistyped filter is refused with 400, which is answer enough; at ERROR each would log a traceback.
+    "loggers": {"django.security.DisallowedModelAdminLookup": {"level": "CRITICAL"}},
     "root": {"handlers": ["console"], "level": os.environ.get("NEXORA_LOG_LEVEL", "WARNING")},
 }

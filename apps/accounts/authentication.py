@@ -10,6 +10,7 @@ from rest_framework_simplejwt.authentication import JWTStatelessUserAuthenticati
 from rest_framework_simplejwt.exceptions import InvalidToken
 
 from nexora.kernel import events, scope
+from nexora.kernel.errors import NotSignedIn
 
 from .models import User
 
@@ -95,6 +96,11 @@ class TenantJWTAuthentication(JWTStatelessUserAuthentication):
             return TokenUser(UUID(token["sub"]), token["role"], UUID(token["tenant"]), token["name"])
         except (KeyError, ValueError, AttributeError, TypeError) as error:
             raise InvalidToken("The access token lacks a claim. Sign in again.") from error
+
+    def ensure_current(self, user):
+        """NotSignedIn unless the account is active and still has the role that the token carries."""
+        if not User.objects.active().with_role(user.role).filter(pk=user.pk).exists():
+            raise NotSignedIn("Your account or role has changed. Sign in again.", code="account_closed")
 
     def authenticate(self, request):
         header = self.get_header(request)

@@ -153,6 +153,9 @@ class User(AbstractBaseUser, TenantModel):
 
         return check_password(raw_password, self.password, upgrade)
 
+    def is_above(self, user):
+        return permissions.rank(self.role) > permissions.rank(user.role)
+
     def get_full_name(self):
         return self.name
 

@@ -61,6 +61,13 @@ class MeSerializer(serializers.ModelSerializer):
 
 class UserSerializer(TenantModelSerializer):
     password = serializers.CharField(max_length=255, trim_whitespace=False, write_only=True, required=False)
+    current_password = serializers.CharField(
+        max_length=255,
+        trim_whitespace=False,
+        write_only=True,
+        required=False,
+        help_text="Needed to change one's own password.",
+    )
 
     class Meta:
         model = User
@@ -76,6 +83,7 @@ class UserSerializer(TenantModelSerializer):
             "created_at",
             "updated_at",
             "password",
+            "current_password",
         ]
         read_only_fields = ["id", "email_verified", "last_login", "created_at", "updated_at"]
 
@@ -93,9 +101,16 @@ class UserSerializer(TenantModelSerializer):
             raise serializers.ValidationError({"password": "This field is required."})
         if "role" in data:
             permissions.ensure_may_grant(user, data["role"])
+        known = data.pop("current_password", None)
         if self.instance is not None:
             self._ensure_may_edit(user, data)
+            self._ensure_knows_password(user, data, known)
         return data
+
+    def _ensure_knows_password(self, user, data, known):
+        """Whoever holds somebody's access token for a few minutes must not thereby own the account."""
+        if "password" in data and self.instance.pk == user.pk and not self.instance.check_password(known or ""):
+            raise serializers.ValidationError({"current_password": "Send your present password beside the new one."})
 
     def _ensure_may_edit(self, user, data):
         if permissions.reach(user, User, "update") == permissions.OWN:

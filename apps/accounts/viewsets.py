@@ -13,6 +13,7 @@ class UserViewSet(TenantViewSet):
     filterset_class = UserFilterSet
     ordering = ("-created_at",)
     search_fields = ("name", "email")
+    confirms_account = True
 
 
 class AuditEventViewSet(ReadOnlyTenantViewSet):

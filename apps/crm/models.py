@@ -1,10 +1,10 @@
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import models, transaction
 
 from apps.accounts.models import User
-from nexora.kernel import clock, fields
+from nexora.kernel import clock, events, fields
 from nexora.kernel.db.indexes import SeedIndex, newest_first, tenant_id_key
 from nexora.kernel.fields import EmailAddressField, TenantForeignKey
 from nexora.kernel.json import validate_object
@@ -128,7 +128,14 @@ class Deal(TenantModel):
             self.closed_at = clock.now()
         elif not self.is_closed and self.closed_at is not None:
             self.closed_at = None
-        super().save(**kwargs)
+        moves = not self._state.adding and "customer" in self.changed_fields()
+        with transaction.atomic(savepoint=False), events.batch():
+            super().save(**kwargs)
+            if moves:
+                # An activity of a deal is one of the deal's customer, and would go with the old one.
+                for activity in self.activities.select_for_update():
+                    activity.customer_id = self.customer_id
+                    activity.save()
 
 
 class Activity(TenantModel):

@@ -79,6 +79,12 @@ class PluginInstallationAdmin(TenantModelAdmin):
     search_fields = ["plugin__name__istartswith"]
     fieldsets = [(None, {"fields": ["plugin", "version", "enabled", "settings"]})]
 
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        if db_field.name == "plugin" and not over_all_tenants():
+            # A draft's name is the platform's own business too.
+            kwargs["queryset"] = Plugin.objects.published()
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
     def get_readonly_fields(self, request, obj=None):
         fixed = ["plugin"] if obj is not None else []
         return [*super().get_readonly_fields(request, obj), *fixed]

@@ -3,6 +3,7 @@
 import copy
 import datetime
 import decimal
+import json
 import uuid
 
 from django.core.exceptions import ValidationError
@@ -49,6 +50,22 @@ class Record(models.Model):
         """The tenant whose trail records this record's changes; the platform's, for what all tenants share."""
         return getattr(self, self.tenant_attname) if self.tenant_attname else scope.PLATFORM_TENANT_ID
 
+    def is_above(self, user):
+        """Whether the record is out of `user`'s hands whatever the policy says: a person of a higher role is."""
+        return False
+
+    @classmethod
+    def cascades(cls):
+        """Relations whose rows the database deletes along with a record of this model."""
+        return [
+            relation
+            for relation in cls._meta.get_fields(include_hidden=True)
+            if relation.auto_created
+            and relation.one_to_many
+            and relation.field.remote_field.on_delete is models.DB_CASCADE
+            and issubclass(relation.related_model, Record)
+        ]
+
     # -- What was loaded
 
     @classmethod
@@ -94,7 +111,7 @@ class Record(models.Model):
             before = loaded.get(attname)
             if isinstance(after, DatabaseDefault):
                 continue
-            if attname not in loaded or before != self._in_type_of(before, after, column):
+            if attname not in loaded or not _same(before, self._in_type_of(before, after, column), column):
                 changed[column.name] = (before, after)
         return changed
 
@@ -215,6 +232,15 @@ class Record(models.Model):
             for relation, count in blocking
         )
         raise InUse(f"Cannot delete {self}: still named by {held}. Change or delete those first.")
+
+
+def _same(before, after, column):
+    if before is after:
+        return True
+    if isinstance(column, models.JSONField) and not hasattr(after, "resolve_expression"):
+        # Python holds 1 and true for equal, JSON does not.
+        return json.dumps(before, sort_keys=True, default=str) == json.dumps(after, sort_keys=True, default=str)
+    return before == after
 
 
 def _noun(model, count):

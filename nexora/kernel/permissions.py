@@ -80,7 +80,36 @@ def narrow(queryset, user, action):
 def may(user, record, action):
     """Whether `user` may do `action` to this record."""
     allowed = reach(user, type(record), action)
+    if action != "view" and record.is_above(user):
+        return False
     return allowed == ALL or (allowed == OWN and owns(user, record))
+
+
+def others_along(user, record):
+    """[(noun, count)] of rows that the database would delete along with `record` and that are not `user`'s to delete.
+
+    Asked of people whose own reach is OWN: what hangs on their record may be a colleague's.
+    """
+    found = []
+    if reach(user, type(record), "delete") != OWN:
+        return found
+    for relation in record.cascades():
+        model = relation.related_model
+        if reach(user, model, "delete") != OWN:
+            continue  # rows that nobody deletes singly (runs of a workflow) go with what they belong to
+        mine = Q()
+        for attname in model.owner_fields:
+            mine |= Q(**{attname: user.pk})
+        count = model._base_manager.filter(**{relation.field.attname: record.pk}).exclude(mine).count()
+        if count:
+            found.append((model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural, count))
+    return found
+
+
+def ensure_may_take_along(user, record):
+    if others := others_along(user, record):
+        rows = " and ".join(f"{count} {noun}" for noun, count in others)
+        raise Forbidden(f"With {record} would go {rows} of other people. Ask a manager to delete it.")
 
 
 def rank(role):

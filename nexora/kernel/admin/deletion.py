@@ -26,6 +26,7 @@ def describe(records, request, site):
     for record in records:
         if not permissions.may(request.user, record, "delete"):
             forbidden.add(f"{record._meta.verbose_name}: {record}")
+        forbidden.update(f"{count} {noun} of others" for noun, count in permissions.others_along(request.user, record))
         _add(counts, record._meta, 1)
         along = []
         for relation, count in record._dependents(DEFAULT_DB_ALIAS):
@@ -103,6 +104,7 @@ def _delete_each(model_admin, request, queryset):
             continue
         try:
             with transaction.atomic():
+                permissions.ensure_may_take_along(request.user, record)
                 model_admin.log_deletions(request, [record])
                 record.delete()
         except (NexoraError, DatabaseError) as error:

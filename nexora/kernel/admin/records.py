@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.contrib.admin import ModelAdmin as DjangoModelAdmin
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.options import ActionLocation
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
 from django.contrib.postgres.fields import ArrayField
@@ -30,6 +31,8 @@ from nexora.kernel.errors import NexoraError
 FORM_CLASSES = {models.JSONField: PrettyJSONField, ArrayField: TextListField}
 # Parts of a lookup that a filter may put behind its field's name.
 FILTER_LOOKUPS = frozenset({"exact", "isnull", "in", "gt", "gte", "lt", "lte", "id"})
+# What the range filters put behind their field's name.
+RANGE_ENDS = ("from", "to", "from_0", "from_1", "to_0", "to_1")
 HISTORY_LENGTH = 100
 BOOKKEEPING = ("id", "created_by", "created_at", "updated_at")
 
@@ -64,6 +67,20 @@ class PolicyRights:
         return permissions.reach(request.user, self.model, action) is not None
 
 
+class RecordSelect(AutocompleteSelect):
+    """As Django's, which asks the database for whatever was sent as an id."""
+
+    def optgroups(self, name, value, attr=None):
+        return super().optgroups(name, [key for key in value if self._may_be_key(key)], attr)
+
+    def _may_be_key(self, value):
+        try:
+            self.field.target_field.to_python(value)
+        except ValidationError:
+            return False
+        return True
+
+
 class RecordFields:
     """Form fields that admin classes and their inlines share."""
 
@@ -74,6 +91,11 @@ class RecordFields:
             if isinstance(db_field, kind):
                 return db_field.formfield(form_class=form_class)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", RecordSelect(db_field, self.admin_site))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_nullboolean_field(self, db_field, request, **kwargs):
         # The seed's booleans may be NULL, which means no; two states are enough for a form.
@@ -195,10 +217,23 @@ class RecordAdmin(PolicyRights, RecordFields, ModelAdmin):
 
     def get_changeform_initial_data(self, request):
         """Who may edit only what is theirs starts as the one it is assigned to, or could not edit it afterwards."""
-        initial = super().get_changeform_initial_data(request)
+        initial = {
+            name: value for name, value in super().get_changeform_initial_data(request).items() if self._fits(name, value)
+        }
         if permissions.reach(request.user, self.model, "update") == permissions.OWN and self._has("assigned_to"):
             initial.setdefault("assigned_to", request.user.pk)
         return initial
+
+    def _fits(self, name, value):
+        """Whether the column could hold what an address wants a form to start with."""
+        column = next((field for field in self.opts.concrete_fields if field.name == name), None)
+        if column is None:
+            return name.startswith("_")
+        try:
+            # A moment's widget shows what to_python makes of it, and text has no zone.
+            return not isinstance(column, models.DateTimeField) and column.to_python(value) is not None
+        except ValidationError:
+            return False
 
     def save_model(self, request, obj, form, change):
         # The key holds within the tenant only: the platform's people are none of a tenant's.
@@ -280,8 +315,8 @@ def _asks_for(declared, lookup):
     name = declared if isinstance(declared, str) else declared[0]
     if lookup.startswith(f"{name}__"):
         return set(lookup.removeprefix(f"{name}__").split("__")) <= FILTER_LOOKUPS
-    # Ranges: created_at_from, created_at_to_0.
-    return lookup == name or lookup.startswith(f"{name}_")
+    # To the letter: `<name>_id__password__startswith` would ask a colleague's row for its secrets.
+    return lookup in (name, *(f"{name}_{end}" for end in RANGE_ENDS))
 
 
 class RecordList(DjangoChangeList):

@@ -159,6 +159,12 @@ class NexoraAdminSite(UnfoldAdminSite):
             response = super().login(request, {"title": "Sign in", **(extra_context or {})})
             return response.render() if hasattr(response, "render") else response
 
+    def password_change(self, request, extra_context=None):
+        # One's own account is of the host's tenant, wherever a super_admin is at work just now.
+        with tenant_scope(request.tenant.id):
+            response = super().password_change(request, extra_context)
+            return response.render() if hasattr(response, "render") else response
+
     def autocomplete_view(self, request):
         return Autocomplete.as_view(admin_site=self)(request)
 

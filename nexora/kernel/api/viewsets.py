@@ -37,7 +37,7 @@ from nexora.kernel.api.filters import (
 from nexora.kernel.api.formats import JSONNegotiation, StrictJSONParser
 from nexora.kernel.api.pagination import KeysetPagination, Order
 from nexora.kernel.errors import Forbidden
-from nexora.kernel.permissions import PolicyPermission, may, narrow
+from nexora.kernel.permissions import PolicyPermission, ensure_may_take_along, may, narrow
 
 CANONICAL_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # Actions whose answers `fields` narrows.
@@ -70,6 +70,9 @@ class TenantRecords(viewsets.GenericViewSet):
     action_rights = {}
     filtered_actions = ("list",)
     hosts = (TENANT,)
+    # Whether a write asks the database if the person is still who the token says: where people could undo being
+    # suspended or demoted. Elsewhere an access token holds for its few minutes.
+    confirms_account = False
     is_platform = False
 
     lookup_value_regex = "[^/]+"
@@ -119,6 +122,9 @@ class TenantRecords(viewsets.GenericViewSet):
 
     def write(self, handler):
         with transaction.atomic():
+            if self.confirms_account:
+                for authenticator in self.request.authenticators:
+                    authenticator.ensure_current(self.request.user)
             with events.batch():
                 response = handler(self.request, *self.args, **self.kwargs)
             if response.status_code >= 400:
@@ -171,6 +177,8 @@ class TenantRecords(viewsets.GenericViewSet):
         if record is None:
             raise NotFound(f"There is no {self.resource._meta.verbose_name} with this id that you may see.")
         right = PolicyPermission.right(self)
+        if right != "view" and record.is_above(self.request.user):
+            raise Forbidden(f"{record} is above your own role, {self.request.user.role}.")
         if not may(self.request.user, record, right):
             raise Forbidden(
                 f"Your role, {self.request.user.role}, may {right} only those "
@@ -219,6 +227,10 @@ class TenantViewSet(
 
     def perform_create(self, serializer):
         serializer.save(**self.maker(serializer.validated_data))
+
+    def perform_destroy(self, record):
+        ensure_may_take_along(self.request.user, record)
+        record.delete()
 
     def maker(self, given):
         """{attname: id} making the record the person's own, where the body names nobody."""
