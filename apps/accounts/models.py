@@ -38,6 +38,7 @@ class User(AbstractBaseUser, TenantModel):
         SUSPENDED = "suspended"
 
     owner_fields = ("id",)
+    searched = ("name", "email")
     redacted = frozenset({"password"})
 
     id = fields.primary_key()

@@ -74,6 +74,8 @@ class AIInsight(TenantModel):
         MEDIUM = "medium"
         HIGH = "high"
 
+    searched = ("title",)
+
     id = fields.primary_key()
     tenant = fields.tenant_key()
     type = models.CharField(max_length=50, choices=Type)
@@ -123,6 +125,8 @@ class AIInsight(TenantModel):
 
 class AICreditUsage(TenantModel):
     """One spending of AI credits: a record, written where they are spent."""
+
+    searched = ("feature",)
 
     id = fields.primary_key()
     tenant = fields.tenant_key()

@@ -21,6 +21,7 @@ class Customer(TenantModel):
         CHURNED = "churned"
 
     owner_fields = ("created_by_id",)
+    searched = ("name", "email", "company")
 
     id = fields.primary_key()
     tenant = fields.tenant_key()
@@ -70,6 +71,7 @@ class Deal(TenantModel):
 
     CLOSED = frozenset({Stage.CLOSED_WON, Stage.CLOSED_LOST})
     owner_fields = ("assigned_to_id",)
+    searched = ("title",)
 
     id = fields.primary_key()
     tenant = fields.tenant_key()
@@ -149,6 +151,7 @@ class Activity(TenantModel):
         NOTE = "note"
 
     owner_fields = ("created_by_id", "assigned_to_id")
+    searched = ("subject",)
 
     id = fields.primary_key()
     tenant = fields.tenant_key()

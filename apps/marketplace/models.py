@@ -26,6 +26,8 @@ class Plugin(Record):
         INTEGRATION = "integration"
         TEMPLATE = "template"
 
+    searched = ("name", "slug")
+
     id = fields.primary_key()
     name = models.CharField(max_length=255)
     slug = models.SlugField(max_length=100, db_index=False)

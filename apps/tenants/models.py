@@ -48,6 +48,8 @@ class Tenant(TenantMixin, TenantModel):
     auto_create_schema = False
     tenant_field = tenant_attname = "id"
 
+    searched = ("name", "subdomain")
+
     id = fields.primary_key()
     name = models.CharField(max_length=255)
     subdomain = models.CharField(

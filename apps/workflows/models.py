@@ -14,6 +14,7 @@ class Workflow(TenantModel):
     """What is to happen (`actions`, in order) when something has happened (`trigger`)."""
 
     owner_fields = ("created_by_id",)
+    searched = ("name",)
 
     id = fields.primary_key()
     tenant = fields.tenant_key()

@@ -9,7 +9,7 @@ class KernelConfig(AppConfig):
     verbose_name = "Kernel"
 
     def ready(self):
-        from nexora.kernel import checks  # noqa: F401  (registers the system checks)
+        from nexora.kernel import checks, search  # noqa: F401  (register the system checks and a lookup)
 
 
 class NexoraAdminConfig(admin_apps.AdminConfig):

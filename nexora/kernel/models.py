@@ -34,12 +34,14 @@ class Record(models.Model):
 
     owner_fields   attribute names holding a user's id, any of which makes the record that user's "own"
     redacted       fields whose values never enter an event
+    searched       columns with a stored copy for prefixes: see nexora.kernel.search
     publishes      False for tables that are no business records (sessions, the audit trail itself)
     """
 
     tenant_attname = None
     owner_fields = ()
     redacted = frozenset()
+    searched = ()
     publishes = True
 
     class Meta:

@@ -5,11 +5,15 @@ from uuid import uuid4
 import pytest
 from django.db import connection, models, transaction
 
-from apps.crm.models import Activity
+from apps.crm.models import Activity, Customer
+from apps.crm.viewsets import CustomerViewSet
 from apps.tenants.models import Tenant
+from nexora.kernel.api.filters import search_condition
+from nexora.kernel.db.login import owner_login
 from nexora.kernel.models import TenantModel
 from nexora.kernel.scope import tenant_scope
-from tests.factories import FACTORIES, ActivityFactory
+from tests.contracts.routes import LISTS
+from tests.factories import FACTORIES, ActivityFactory, TenantFactory
 
 MODELS = {m._meta.db_table: m for m in FACTORIES if issubclass(m, TenantModel) and m is not Tenant}
 
@@ -68,3 +72,33 @@ def test_the_newest_rows_come_out_of_an_index(acme, table, column):
 def test_every_list_has_its_index():
     """Sessions and hosts are few and looked up by key."""
     assert {param.id for param in newest_first()} == set(MODELS) - {"refresh_tokens", "domains"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_search_of_a_large_tenant_reads_the_rows_that_it_finds():
+    """Under row-level security: an operator that may tell what it sees would not be let near an index."""
+    acme, globex = TenantFactory(subdomain="acme"), TenantFactory(subdomain="globex")
+    for tenant, rows in ((acme, 3000), (globex, 30)):
+        with tenant_scope(tenant):
+            run(
+                "INSERT INTO customers (name, email, company) "
+                f"SELECT 'Person ' || n, n || '@example.com', 'Firm ' || n % 50 FROM generate_series(1, {rows}) n"
+            )
+    with owner_login():
+        run("ANALYZE customers")
+    for text, count in (("person 77", 11), ("77", 11), ("FIRM 49", 69), ("nobody", 0)):
+        with tenant_scope(acme):
+            found = Customer.objects.filter(search_condition(CustomerViewSet.search_fields, text))
+            plan = found.explain()
+            assert found.count() == count
+        assert "Seq Scan" not in plan, plan
+        for name in Customer.searched:
+            assert f"{name}_folded >= '{text.lower()}'::text" in plan, plan
+            assert f"idx_customers_tenant_id_{name}_folded" in plan, plan
+    with tenant_scope(globex):
+        assert Customer.objects.filter(search_condition(("name",), "person")).count() == 30
+
+
+def test_what_lists_search_is_stored_for_searching():
+    for route in LISTS:
+        assert set(route.viewset.search_fields) <= set(route.model.searched), route

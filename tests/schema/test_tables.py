@@ -6,6 +6,7 @@ from django.db import connection, models
 
 from apps.crm.models import Activity
 from nexora.kernel.models import TenantModel
+from nexora.kernel.search import folded
 
 OUR_MODELS = {
     model._meta.db_table: model
@@ -32,6 +33,11 @@ GLOBAL_KEYS = {
 PLAIN_TARGETS = {"tenants", "plugins"}
 
 
+def search_columns(table):
+    """Copies that PostgreSQL makes for nexora.kernel.search; no row is written or read with them."""
+    return {folded(name) for name in getattr(OUR_MODELS[table], "searched", ())}
+
+
 def answers(query, *params):
     with connection.cursor() as cursor:
         cursor.execute(query, params or None)
@@ -44,12 +50,21 @@ def answers(query, *params):
 @pytest.mark.parametrize("table", TABLES)
 def test_every_field_is_a_column_and_every_column_a_field(ours, table):
     fields = {field.column for field in OUR_MODELS[table]._meta.concrete_fields}
-    assert fields == set(ours[table].columns)
+    assert fields == set(ours[table].columns) - search_columns(table)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_what_is_searched_has_its_column_and_index(ours, table):
+    assert search_columns(table) <= set(ours[table].columns)
+    begin = [] if table in ("plugins", "tenants") else ["tenant_id"]
+    for column in search_columns(table):
+        assert "_".join(["idx", table, *begin, column]) in ours[table].indexes
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_fields_stand_in_the_columns_order(ours, table):
-    assert [field.column for field in OUR_MODELS[table]._meta.concrete_fields] == list(ours[table].columns)
+    columns = [column for column in ours[table].columns if column not in search_columns(table)]
+    assert [field.column for field in OUR_MODELS[table]._meta.concrete_fields] == columns
 
 
 @pytest.mark.parametrize("table", TABLES)

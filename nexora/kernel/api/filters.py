@@ -240,7 +240,7 @@ def search_condition(fields, text):
 def _begins(fields, text):
     found = Q()
     for name in fields:
-        found |= Q(**{f"{name}__istartswith": text})
+        found |= Q(**{f"{name}__begins": text})
     return found
 
 

@@ -4,5 +4,15 @@ from .functions import CurrentTenantFunction, OwnerFunction
 from .partitions import HashPartitions
 from .protection import CRUD, Grant, ProtectTable
 from .reports import TenantReport
+from .search import SearchColumns
 
-__all__ = ["CRUD", "CurrentTenantFunction", "Grant", "HashPartitions", "OwnerFunction", "ProtectTable", "TenantReport"]
+__all__ = [
+    "CRUD",
+    "CurrentTenantFunction",
+    "Grant",
+    "HashPartitions",
+    "OwnerFunction",
+    "ProtectTable",
+    "SearchColumns",
+    "TenantReport",
+]
