@@ -6,9 +6,9 @@ from django.contrib import messages
 from django.contrib.admin import ModelAdmin as DjangoModelAdmin
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.options import ActionLocation
-from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DatabaseError, DataError, models
@@ -218,7 +218,9 @@ class RecordAdmin(PolicyRights, RecordFields, ModelAdmin):
     def get_changeform_initial_data(self, request):
         """Who may edit only what is theirs starts as the one it is assigned to, or could not edit it afterwards."""
         initial = {
-            name: value for name, value in super().get_changeform_initial_data(request).items() if self._fits(name, value)
+            name: value
+            for name, value in super().get_changeform_initial_data(request).items()
+            if self._fits(name, value)
         }
         if permissions.reach(request.user, self.model, "update") == permissions.OWN and self._has("assigned_to"):
             initial.setdefault("assigned_to", request.user.pk)
