@@ -8,6 +8,7 @@ from drf_spectacular.utils import OpenApiParameter
 
 from nexora.kernel import scope
 from nexora.kernel.api import exceptions, viewsets
+from nexora.kernel.api.conditional import IF_MATCH, IF_NONE_MATCH, PreconditionFailed
 from nexora.kernel.api.declarations import PLATFORM, TENANT
 from nexora.kernel.api.filters import FIELDS, MAX_ORDERING, ORDERING, SEARCH
 from nexora.kernel.api.serializers import TenantModelSerializer
@@ -20,6 +21,7 @@ DOCUMENTED = {
     "404": (exceptions.NotFound, "No such record, or none that the person may see."),
     "406": (exceptions.NotAcceptable, "The Accept header admits no JSON."),
     "409": (Conflict, "The records are in a state that forbids it, or the value is taken."),
+    "412": (PreconditionFailed, "The record has changed: its ETag is not the one in `If-Match`."),
     "413": (exceptions.TooLarge, "The body is too large."),
     "414": (exceptions.UriTooLong, "The query is too long."),
     "415": (exceptions.UnsupportedMediaType, "The body is not declared as JSON."),
@@ -63,12 +65,31 @@ class ApiSchema(AutoSchema):
         return getattr(self.view, "action", None) == "aggregate"
 
     def get_override_parameters(self):
+        if not isinstance(self.view, viewsets.TenantRecords):
+            return []
+        return [*self._fields_parameter(), *self._conditional_parameters()]
+
+    def _conditional_parameters(self):
+        action = self.view.action
+        if action == "retrieve":
+            yield _header(IF_NONE_MATCH, "ETags that you have; 304 without a body if the record still has one of them.")
+        elif action in ("update", "partial_update", "destroy"):
+            yield _header(IF_MATCH, "The ETag of the record as you know it; 412 if it has changed since. `*`: any.")
+        if action in viewsets.TAGGED:
+            words = "Hash of the full representation; not given with `fields`."
+            yield _header("ETag", words, response=[201 if action == "create" else 200])
+
+    def _fields_parameter(self):
         view = self.view
-        if not isinstance(view, viewsets.TenantRecords) or view.action not in viewsets.READS:
+        if view.action not in viewsets.READS:
             return []
         names = {"type": "array", "items": {"type": "string", "enum": list(view.shown_names())}, "minItems": 1}
         description = "The only fields to show, between commas. The answer then lacks the others, required or not."
         return [OpenApiParameter(FIELDS, names, required=False, description=description, style="form", explode=False)]
+
+
+def _header(name, description, **where):
+    return OpenApiParameter(name, str, OpenApiParameter.HEADER, required=False, description=description, **where)
 
 
 class FilterBackendExtension(DjangoFilterExtension):
@@ -165,6 +186,11 @@ def document_problems(result, generator, request, public):
                 answers.add("404")
             if method != "get":
                 answers.add("409")
+            names = {parameter["name"] for parameter in operation.get("parameters", ())}
+            if IF_MATCH in names:
+                answers.add("412")
+            if IF_NONE_MATCH in names:
+                operation["responses"]["304"] = {"description": "The record is as you have it."}
             if "requestBody" in operation:
                 answers |= {"413", "415"}
             for status in sorted(answers - operation["responses"].keys()):

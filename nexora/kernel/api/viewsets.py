@@ -24,7 +24,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 
 from nexora.kernel import events, scope
-from nexora.kernel.api import declarations
+from nexora.kernel.api import conditional, declarations
 from nexora.kernel.api.declarations import PLATFORM, TENANT
 from nexora.kernel.api.exceptions import NotFound, WrongHost, invalid
 from nexora.kernel.api.filters import (
@@ -42,6 +42,8 @@ from nexora.kernel.permissions import PolicyPermission, ensure_may_take_along, m
 CANONICAL_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # Actions whose answers `fields` narrows.
 READS = ("list", "retrieve")
+# Actions that answer with a record, and so with its ETag.
+TAGGED = ("retrieve", "create", "update", "partial_update")
 
 
 def on_platform():
@@ -118,7 +120,7 @@ class TenantRecords(viewsets.GenericViewSet):
         return scope.unscoped(reason=f"platform API: {self.request.method} {path} by {self.request.user.pk}")
 
     def read(self, handler):
-        return handler(self.request, *self.args, **self.kwargs)
+        return self.tagged(handler(self.request, *self.args, **self.kwargs))
 
     def write(self, handler):
         with transaction.atomic():
@@ -126,9 +128,15 @@ class TenantRecords(viewsets.GenericViewSet):
                 for authenticator in self.request.authenticators:
                     authenticator.ensure_current(self.request.user)
             with events.batch():
-                response = handler(self.request, *self.args, **self.kwargs)
+                response = self.tagged(handler(self.request, *self.args, **self.kwargs))
             if response.status_code >= 400:
                 transaction.set_rollback(True)
+        return response
+
+    def tagged(self, response):
+        # Of an answer that `fields` narrowed, the ETag would be another one: it has none.
+        if self.action in TAGGED and response.status_code < 300 and FIELDS not in self.request.query_params:
+            return conditional.tagged(self.request, response)
         return response
 
     def initial(self, request, *args, **kwargs):
@@ -184,6 +192,8 @@ class TenantRecords(viewsets.GenericViewSet):
                 f"Your role, {self.request.user.role}, may {right} only those "
                 f"{self.resource._meta.verbose_name_plural} that name you as theirs."
             )
+        if self.request.method not in SAFE_METHODS and conditional.is_conditional(self.request):
+            conditional.ensure_as_expected(self.request, conditional.etag_of(self.get_serializer(record).data))
         return record
 
     def get_order(self):
