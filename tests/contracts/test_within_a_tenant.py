@@ -1,7 +1,5 @@
 """People of one tenant against each other: what an adversary once got through, kept shut."""
 
-from uuid import uuid4
-
 import pytest
 from django.contrib.admin import site
 from django.urls import reverse
@@ -148,7 +146,10 @@ def test_json_keeps_the_difference_between_numbers_and_booleans(manager, acme, c
 
 
 class TestIllFormedIdsInForms:
-    @pytest.mark.parametrize("query", ["customer=x", "due_date=zzz", "customer=%F0%9F%92%A5", f"customer={uuid4()}"])
+    @pytest.mark.parametrize(
+        "query",
+        ["customer=x", "due_date=zzz", "customer=%F0%9F%92%A5", "customer=00000000-0000-4000-8000-00000000dead"],
+    )
     def test_an_address_that_fills_in_nonsense_opens_the_form(self, query, admin, admin_client_for):
         answer = admin_client_for(admin).get(f"{page(Activity, 'add')}?{query}")
         assert answer.status_code == 200
