@@ -2,6 +2,7 @@
 
 PORT ?= 8000
 ARGS ?=
+SIZE ?= small
 BIN := .venv/bin
 
 # The first name that really runs and is new enough: a pyenv shim may exist and fail.
@@ -10,7 +11,7 @@ CANDIDATES := python3.13 python3.12 python3.14 python3 python \
 	$(wildcard /usr/local/bin/python3 /opt/homebrew/bin/python3 /usr/bin/python3)
 PROBE := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 12))
 
-.PHONY: help setup run test lint lock
+.PHONY: help setup run test bench lint lock
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -44,6 +45,9 @@ run: setup ## Start everything on PORT (8000): database, web, worker. Ctrl-C sto
 
 test: setup ## Run every test, e.g. make test ARGS="tests/crm -k deal"
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+bench: setup ## What a request costs, beside stock DRF and a bare function; SIZE=large: beside 10 million activities
+	@$(BIN)/python -m nexora.bench --size $(SIZE)
 
 lint: setup ## Style, import directions, missing migrations, system checks
 	@$(BIN)/ruff check .
