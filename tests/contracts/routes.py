@@ -10,7 +10,7 @@ from nexora.kernel.api.viewsets import TenantRecords
 from nexora.kernel.models import TenantModel
 from nexora.kernel.permissions import METHOD_RIGHTS
 from nexora.kernel.scope import tenant_scope, unscoped
-from tests.factories import FACTORIES
+from tests.factories import FACTORIES, PASSWORD
 
 ROLES = ("guest", "user", "manager", "admin")
 
@@ -102,7 +102,7 @@ def body_for(route, record):
     fields = serializer().fields
     body = {name: value for name, value in shown.items() if not fields[name].read_only}
     if "password" in fields:
-        body["password"] = f"correct-horse-{uuid4()}"
+        body |= {"password": f"correct-horse-{uuid4()}", "current_password": PASSWORD}
     return body
 
 
