@@ -2,6 +2,7 @@
 
 PORT ?= 8000
 ARGS ?=
+DATABASE ?=
 SIZE ?= small
 BIN := .venv/bin
 
@@ -43,11 +44,11 @@ setup: ## Install the locked packages into .venv (again only when requirements.t
 run: setup ## Start everything on PORT (8000): database, web, worker. Ctrl-C stops it
 	@$(BIN)/python manage.py up --port $(PORT)
 
-test: setup ## Run every test, e.g. make test ARGS="tests/crm -k deal"
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+test: setup ## Run every test, e.g. make test ARGS="tests/crm -k deal"; DATABASE=15: on this machine's PostgreSQL 15
+	@$(if $(DATABASE),$(BIN)/python tests/cluster.py $(DATABASE) -- )$(BIN)/python -m pytest -n 2 $(ARGS)
 
 bench: setup ## What a request costs, beside stock DRF and a bare function; SIZE=large: beside 10 million activities
-	@$(BIN)/python -m nexora.bench --size $(SIZE)
+	@$(BIN)/python -m nexora.bench --size $(SIZE) $(ARGS)
 
 lint: setup ## Style, import directions, missing migrations, system checks
 	@$(BIN)/ruff check .
