@@ -19,7 +19,7 @@ import factory
 from django.contrib.auth.hashers import make_password
 from factory.declarations import LazyFunction, SelfAttribute, Sequence, SubFactory
 
-from apps.accounts.models import AuditEvent, RefreshToken, User
+from apps.accounts.models import AuditEvent, IdempotencyKey, RefreshToken, User
 from apps.analytics.models import AICreditUsage, AIInsight, AIPrediction
 from apps.crm.models import Activity, Customer, Deal
 from apps.marketplace.models import Plugin, PluginInstallation
@@ -138,6 +138,18 @@ class RefreshTokenFactory(TenantOwnedFactory):
     expires_at = LazyFunction(lambda: datetime.now(UTC) + timedelta(days=14))
     user_agent = "curl/8"
     ip_address = "192.0.2.1"
+
+
+class IdempotencyKeyFactory(TenantOwnedFactory):
+    class Meta:
+        model = IdempotencyKey
+
+    user = same_tenant(UserFactory)
+    route = "crm:customer-list"
+    key = LazyFunction(lambda: uuid4().hex * 2)
+    body = LazyFunction(lambda: uuid4().hex * 2)
+    status = 201
+    answer = "{}"
 
 
 class AuditEventFactory(TenantOwnedFactory):

@@ -7,4 +7,8 @@ class AccountsConfig(AppConfig):
     verbose_name = "Users & Authentication"
 
     def ready(self):
-        from . import receivers  # noqa: F401
+        from nexora.kernel.api import idempotency
+
+        from . import receivers, services  # noqa: F401
+
+        idempotency.register(services.AnswerStore())

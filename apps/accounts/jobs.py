@@ -8,3 +8,9 @@ from . import services
 def delete_expired_sessions():
     with unscoped(reason="nightly removal of sessions past their end"):
         services.delete_expired()
+
+
+@platform_task(cron="41 3 * * *")
+def delete_old_answers():
+    with unscoped(reason="nightly removal of answers too old to be given again"):
+        services.AnswerStore().delete_old()

@@ -14,6 +14,7 @@ RIGHTS = {
     "domains": (READ, CRUD),
     "users": (CRUD, CRUD),
     "refresh_tokens": (CRUD, CRUD),
+    "idempotency_keys": (CRUD, CRUD),
     "audit_events": (ADD, ADD),
     "customers": (CRUD, CRUD),
     "deals": (CRUD, CRUD),

@@ -7,7 +7,7 @@ from drf_spectacular.plumbing import get_lib_doc_excludes
 from drf_spectacular.utils import OpenApiParameter
 
 from nexora.kernel import scope
-from nexora.kernel.api import exceptions, viewsets
+from nexora.kernel.api import exceptions, idempotency, viewsets
 from nexora.kernel.api.conditional import IF_MATCH, IF_NONE_MATCH, PreconditionFailed
 from nexora.kernel.api.declarations import PLATFORM, TENANT
 from nexora.kernel.api.filters import FIELDS, MAX_ORDERING, ORDERING, SEARCH
@@ -25,6 +25,7 @@ DOCUMENTED = {
     "413": (exceptions.TooLarge, "The body is too large."),
     "414": (exceptions.UriTooLong, "The query is too long."),
     "415": (exceptions.UnsupportedMediaType, "The body is not declared as JSON."),
+    "422": (idempotency.KeyReused, "The `Idempotency-Key` has been used for another body."),
 }
 PROBLEM = {
     "type": "object",
@@ -67,7 +68,14 @@ class ApiSchema(AutoSchema):
     def get_override_parameters(self):
         if not isinstance(self.view, viewsets.TenantRecords):
             return []
-        return [*self._fields_parameter(), *self._conditional_parameters()]
+        return [*self._fields_parameter(), *self._conditional_parameters(), *self._idempotency_parameters()]
+
+    def _idempotency_parameters(self):
+        if self.method == "POST":
+            words = "Any text of your own: within 24 hours, the same request with it is answered again, not repeated."
+            yield _header(idempotency.HEADER, words)
+            words = "`true` where this is the answer of an earlier request with the same `Idempotency-Key`."
+            yield _header(idempotency.REPLAYED, words, response=[201 if self.view.action == "create" else 200])
 
     def _conditional_parameters(self):
         action = self.view.action
@@ -187,6 +195,8 @@ def document_problems(result, generator, request, public):
             if method != "get":
                 answers.add("409")
             names = {parameter["name"] for parameter in operation.get("parameters", ())}
+            if idempotency.HEADER in names:
+                answers.add("422")
             if IF_MATCH in names:
                 answers.add("412")
             if IF_NONE_MATCH in names:

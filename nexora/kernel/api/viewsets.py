@@ -24,7 +24,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 
 from nexora.kernel import events, scope
-from nexora.kernel.api import conditional, declarations
+from nexora.kernel.api import conditional, declarations, idempotency
 from nexora.kernel.api.declarations import PLATFORM, TENANT
 from nexora.kernel.api.exceptions import NotFound, WrongHost, invalid
 from nexora.kernel.api.filters import (
@@ -120,7 +120,7 @@ class TenantRecords(viewsets.GenericViewSet):
         return scope.unscoped(reason=f"platform API: {self.request.method} {path} by {self.request.user.pk}")
 
     def read(self, handler):
-        return self.tagged(handler(self.request, *self.args, **self.kwargs))
+        return self.answer(handler)
 
     def write(self, handler):
         with transaction.atomic():
@@ -128,12 +128,13 @@ class TenantRecords(viewsets.GenericViewSet):
                 for authenticator in self.request.authenticators:
                     authenticator.ensure_current(self.request.user)
             with events.batch():
-                response = self.tagged(handler(self.request, *self.args, **self.kwargs))
+                response = idempotency.once(self.request, lambda: self.answer(handler))
             if response.status_code >= 400:
                 transaction.set_rollback(True)
         return response
 
-    def tagged(self, response):
+    def answer(self, handler):
+        response = handler(self.request, *self.args, **self.kwargs)
         # Of an answer that `fields` narrowed, the ETag would be another one: it has none.
         if self.action in TAGGED and response.status_code < 300 and FIELDS not in self.request.query_params:
             return conditional.tagged(self.request, response)
