@@ -118,7 +118,7 @@ def head(target, rounds):
     say(
         f"One server process with one thread (granian), one connection asking; {os.cpu_count()} CPUs, Python "
         f"{platform.python_version()}, PostgreSQL {target['version']}; medians of {rounds} rounds in which the servers "
-        "take turns."
+        f"take turns. Load of the machine before: {os.getloadavg()[0]:.1f}; on a busy one only the ratios hold."
     )
     say("app CPU is user + system time of the server process per request, without PostgreSQL's; SQL counts statements,")
     say("without those that set the scope or open and close the transaction.")
@@ -216,6 +216,8 @@ def main():
         (compare_references if arguments.size == "small" else compare_sizes)(arguments.rounds)
     except Failed as failure:
         raise SystemExit(f"make bench: {failure}") from failure
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

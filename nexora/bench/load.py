@@ -6,6 +6,7 @@ with a line, `{"seconds", "latencies", "failure"}`. It stops by itself after `se
 failure.
 """
 
+import contextlib
 import http.client
 import itertools
 import json
@@ -37,6 +38,8 @@ def run(port, seconds, most, headers, requests):
 
 
 if __name__ == "__main__":
-    for line in sys.stdin:
-        sys.stdout.write(json.dumps(run(**json.loads(line))) + "\n")
-        sys.stdout.flush()
+    # Ctrl-C reaches every process of the terminal; the bench itself says goodbye.
+    with contextlib.suppress(KeyboardInterrupt):
+        for line in sys.stdin:
+            sys.stdout.write(json.dumps(run(**json.loads(line))) + "\n")
+            sys.stdout.flush()

@@ -3,6 +3,7 @@
 python -m nexora.bench.target '{"tenants": …, …}' <number of the tenant that is asked>
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -115,4 +116,6 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    # Ctrl-C reaches every process of the terminal; the bench itself says goodbye.
+    with contextlib.suppress(KeyboardInterrupt):
+        main()
