@@ -12,6 +12,7 @@ class UserViewSet(TenantViewSet):
     serializer_class = UserSerializer
     filterset_class = UserFilterSet
     ordering = ("-created_at",)
+    fast = True
     search_fields = ("name", "email")
     confirms_account = True
 
@@ -23,4 +24,5 @@ class AuditEventViewSet(ReadOnlyTenantViewSet):
     serializer_class = AuditEventSerializer
     filterset_class = AuditEventFilterSet
     ordering = ("-created_at",)
+    fast = True
     hosts = (TENANT, PLATFORM)

@@ -1,9 +1,9 @@
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
-from rest_framework.mixins import ListModelMixin
 from rest_framework.response import Response
 
 from nexora.kernel.api.aggregates import Aggregated, Aggregates
+from nexora.kernel.api.fast import FastList
 from nexora.kernel.api.viewsets import ReadOnlyTenantViewSet, TenantRecords, TenantViewSet
 
 from . import filters, serializers, services
@@ -16,6 +16,7 @@ class AIPredictionViewSet(ReadOnlyTenantViewSet):
     serializer_class = serializers.AIPredictionSerializer
     filterset_class = filters.AIPredictionFilterSet
     ordering = ("-created_at",)
+    fast = True
 
 
 class AIInsightViewSet(TenantViewSet):
@@ -23,6 +24,7 @@ class AIInsightViewSet(TenantViewSet):
     serializer_class = serializers.AIInsightSerializer
     filterset_class = filters.AIInsightFilterSet
     ordering = ("-created_at",)
+    fast = True
     search_fields = ("title",)
     action_rights = {"dismiss": "update"}
 
@@ -39,12 +41,14 @@ class AICreditUsageViewSet(Aggregated, ReadOnlyTenantViewSet):
     serializer_class = serializers.AICreditUsageSerializer
     filterset_class = filters.AICreditUsageFilterSet
     ordering = ("-created_at",)
+    fast = True
     search_fields = ("feature",)
     aggregates = Aggregates(group_by=("feature", "user", "created_at__month"), sum=("credits_used",))
 
 
-class ReportViewSet(ListModelMixin, TenantRecords):
+class ReportViewSet(FastList, TenantRecords):
     ordering = ("-month",)
+    fast = True
     pagination_class = ReportPagination
 
 

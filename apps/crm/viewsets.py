@@ -11,6 +11,7 @@ class CustomerViewSet(Aggregated, TenantViewSet):
     serializer_class = CustomerSerializer
     filterset_class = CustomerFilterSet
     ordering = ("-created_at",)
+    fast = True
     search_fields = ("name", "email", "company")
     aggregates = Aggregates(group_by=("status", "created_by", "created_at__month"))
 
@@ -20,6 +21,7 @@ class DealViewSet(Aggregated, TenantViewSet):
     serializer_class = DealSerializer
     filterset_class = DealFilterSet
     ordering = ("-created_at",)
+    fast = True
     search_fields = ("title",)
     aggregates = Aggregates(group_by=("stage", "assigned_to", "created_at__month", "closed_at__month"), sum=("value",))
 
@@ -29,6 +31,7 @@ class ActivityViewSet(Aggregated, TenantViewSet):
     serializer_class = ActivitySerializer
     filterset_class = ActivityFilterSet
     ordering = ("-created_at",)
+    fast = True
     search_fields = ("subject",)
     aggregates = Aggregates(
         group_by=("type", "completed", "assigned_to", "created_by", "due_date__month", "created_at__month")

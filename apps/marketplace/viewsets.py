@@ -30,6 +30,7 @@ class PluginInstallationViewSet(TenantViewSet):
     serializer_class = PluginInstallationSerializer
     filterset_class = PluginInstallationFilterSet
     ordering = ("-installed_at",)
+    fast = True
 
     def perform_create(self, serializer):
         serializer.instance = install_plugin(actor=events.actor(), **serializer.validated_data)

@@ -19,6 +19,7 @@ class OrganisationViewSet(TenantViewSet):
     platform_serializer_class = PlatformTenantSerializer
     filterset_class = TenantsFilterSet
     ordering = ("-created_at",)
+    fast = True
     search_fields = ("name", "subdomain")
     hosts = (TENANT, PLATFORM)
 
@@ -31,4 +32,5 @@ class SubscriptionViewSet(TenantViewSet):
     platform_serializer_class = PlatformSubscriptionSerializer
     filterset_class = SubscriptionFilterSet
     ordering = ("-created_at",)
+    fast = True
     hosts = (TENANT, PLATFORM)

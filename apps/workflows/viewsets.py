@@ -11,6 +11,7 @@ class WorkflowViewSet(TenantViewSet):
     serializer_class = WorkflowSerializer
     filterset_class = WorkflowFilterSet
     ordering = ("-created_at",)
+    fast = True
     search_fields = ("name",)
 
 
@@ -19,4 +20,5 @@ class WorkflowExecutionViewSet(Aggregated, ReadOnlyTenantViewSet):
     serializer_class = WorkflowExecutionSerializer
     filterset_class = WorkflowExecutionFilterSet
     ordering = ("-started_at",)
+    fast = True
     aggregates = Aggregates(group_by=("status", "workflow", "started_at__month"))

@@ -87,7 +87,7 @@ def test_a_fault_of_ours_tells_nothing(client_for, member, monkeypatch):
     def fail(self, queryset):
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr("apps.crm.viewsets.CustomerViewSet.narrow_queryset", fail)
+    monkeypatch.setattr("apps.crm.viewsets.CustomerViewSet.fast_page", fail)
     client = client_for(member)
     client.raise_request_exception = False
     answer = client.get("/api/v1/customers/")
@@ -100,7 +100,7 @@ def test_a_programming_error_of_ours_is_answered_as_internal(client_for, member,
     def fail(self, queryset):
         raise errors.UnpublishedWrite("secret")
 
-    monkeypatch.setattr("apps.crm.viewsets.CustomerViewSet.narrow_queryset", fail)
+    monkeypatch.setattr("apps.crm.viewsets.CustomerViewSet.fast_page", fail)
     client = client_for(member)
     client.raise_request_exception = False
     answer = client.get("/api/v1/customers/")

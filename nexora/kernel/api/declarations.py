@@ -9,7 +9,7 @@ from nexora.kernel.permissions import METHOD_RIGHTS
 TENANT, PLATFORM = "tenant", "platform"
 HOSTS = (TENANT, PLATFORM)
 # Whose classes may define what is guarded.
-BASES = ("nexora.kernel.api.viewsets", "rest_framework.", "django.")
+BASES = ("nexora.kernel.api.viewsets", "nexora.kernel.api.fast", "rest_framework.", "django.")
 
 # What a subclass may not replace, and what it replaces instead.
 BY_POLICY = "but rights are read from nexora.policy. Change the table there; extra actions go into action_rights"

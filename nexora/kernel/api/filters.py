@@ -222,25 +222,34 @@ def refused_parameters(params, known):
 
 def search_condition(fields, text):
     """Rows with a field that begins with `text`, or in which every word of it begins some field. Case is ignored."""
-    check_text(text)
-    text = " ".join(text.split())
-    if len(text) > MAX_SEARCH_LENGTH:
-        raise ValidationError(f"At most {MAX_SEARCH_LENGTH} characters.")
-    words = text.split()
-    if len(words) > MAX_SEARCH_WORDS:
-        raise ValidationError(f"At most {MAX_SEARCH_WORDS} words.")
+    words = search_words(text)
     if not words:
         return Q()
+    return words_begin(*(dict.fromkeys(fields, word) for word in (" ".join(words), *words)))
+
+
+def search_words(text):
+    check_text(text)
+    words = text.split()
+    if len(" ".join(words)) > MAX_SEARCH_LENGTH:
+        raise ValidationError(f"At most {MAX_SEARCH_LENGTH} characters.")
+    if len(words) > MAX_SEARCH_WORDS:
+        raise ValidationError(f"At most {MAX_SEARCH_WORDS} words.")
+    return words
+
+
+def words_begin(whole, *words):
+    """`whole` and each of `words` are {field: what it should begin with}."""
     every_word = Q()
     for word in words:
-        every_word &= _begins(fields, word)
-    return _begins(fields, text) | every_word if len(words) > 1 else every_word
+        every_word &= _begins(word)
+    return _begins(whole) | every_word if len(words) > 1 else every_word
 
 
-def _begins(fields, text):
+def _begins(prefixes):
     found = Q()
-    for name in fields:
-        found |= Q(**{f"{name}__begins": text})
+    for name, prefix in prefixes.items():
+        found |= Q(**{f"{name}__begins": prefix})
     return found
 
 

@@ -195,9 +195,12 @@ class KeysetPagination(BasePagination):
         self.next = None
         if len(rows) > size:
             del rows[size:]
-            cursor = encode_cursor(order, order.position(rows[-1]))
-            self.next = replace_query_param(request.build_absolute_uri(), "cursor", cursor)
+            self.next = self.next_address(request, order, order.position(rows[-1]))
         return rows
+
+    @staticmethod
+    def next_address(request, order, position):
+        return replace_query_param(request.build_absolute_uri(), "cursor", encode_cursor(order, position))
 
     def get_page_size(self, request):
         text = request.query_params.get("page_size")

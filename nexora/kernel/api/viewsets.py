@@ -24,7 +24,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 
 from nexora.kernel import events, scope
-from nexora.kernel.api import conditional, declarations, idempotency
+from nexora.kernel.api import conditional, declarations, fast, idempotency
 from nexora.kernel.api.declarations import PLATFORM, TENANT
 from nexora.kernel.api.exceptions import NotFound, WrongHost, invalid
 from nexora.kernel.api.filters import (
@@ -62,6 +62,7 @@ class TenantRecords(viewsets.GenericViewSet):
     action_rights              {extra action: right of nexora.policy}
     filtered_actions           those that take filters and more; the others take no parameter
     hosts                      which hosts serve it: "tenant", "platform" or both
+    fast                       list and retrieve take the fast path: see nexora.kernel.api.fast
     """
 
     filterset_class = None
@@ -76,6 +77,7 @@ class TenantRecords(viewsets.GenericViewSet):
     # suspended or demoted. Elsewhere an access token holds for its few minutes.
     confirms_account = False
     is_platform = False
+    fast = False
 
     lookup_value_regex = "[^/]+"
     filter_backends = (FilterBackend,)
@@ -92,6 +94,9 @@ class TenantRecords(viewsets.GenericViewSet):
             declarations.check(cls)
             cls.resource = cls.queryset.model
             cls.ordering_fields = cls.ordering_fields or declarations.orderable(cls)
+            cls.shapes = fast.Shapes()
+            if cls.fast:
+                fast.check(cls)
 
     # -- The request
 
@@ -181,10 +186,10 @@ class TenantRecords(viewsets.GenericViewSet):
         if self.request.method not in SAFE_METHODS:
             # An edit leaves the key alone, so it need not hold up inserts that point at the row; a deletion must.
             queryset = queryset.select_for_update(of=("self",), no_key=self.request.method != "DELETE")
-        text = self.kwargs[self.lookup_field]
-        record = queryset.filter(pk=UUID(text)).first() if CANONICAL_ID.fullmatch(text) else None
+        record_id = self.requested_id()
+        record = queryset.filter(pk=record_id).first() if record_id else None
         if record is None:
-            raise NotFound(f"There is no {self.resource._meta.verbose_name} with this id that you may see.")
+            raise self.not_found()
         right = PolicyPermission.right(self)
         if right != "view" and record.is_above(self.request.user):
             raise Forbidden(f"{record} is above your own role, {self.request.user.role}.")
@@ -196,6 +201,14 @@ class TenantRecords(viewsets.GenericViewSet):
         if self.request.method not in SAFE_METHODS and conditional.is_conditional(self.request):
             conditional.ensure_as_expected(self.request, conditional.etag_of(self.get_serializer(record).data))
         return record
+
+    def requested_id(self):
+        """The id in the address; None if it is none."""
+        text = self.kwargs[self.lookup_field]
+        return UUID(text) if CANONICAL_ID.fullmatch(text) else None
+
+    def not_found(self):
+        return NotFound(f"There is no {self.resource._meta.verbose_name} with this id that you may see.")
 
     def get_order(self):
         return Order(self.resource, requested_ordering(self, self.request.query_params))
@@ -227,9 +240,9 @@ class TenantRecords(viewsets.GenericViewSet):
 
 
 class TenantViewSet(
-    mixins.ListModelMixin,
+    fast.FastList,
     mixins.CreateModelMixin,
-    mixins.RetrieveModelMixin,
+    fast.FastRetrieve,
     mixins.UpdateModelMixin,
     mixins.DestroyModelMixin,
     TenantRecords,
@@ -254,5 +267,5 @@ class TenantViewSet(
         return {"Location": f"{self.request.path}{data['id']}/"}
 
 
-class ReadOnlyTenantViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantRecords):
+class ReadOnlyTenantViewSet(fast.FastList, fast.FastRetrieve, TenantRecords):
     """List and retrieve."""
