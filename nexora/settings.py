@@ -3,6 +3,8 @@
 DATABASE_URL            runtime login; unset: the embedded PostgreSQL under .data/
 DATABASE_OWNER_URL      owner login, for migrate, loaddata, flush, createsuperuser and test databases
 DATABASE_ADMIN_URL      administrator's login, for `manage.py prepare_database` only
+DATABASE_POOL           1 for a pool of connections in each process, instead of one kept by each thread
+DATABASE_POOLER         transaction when DATABASE_URL leads to PgBouncer in transaction mode
 DATABASE_PLATFORM_ROLE  role that `unscoped(reason=…)` switches to (default nexora_platform)
 NEXORA_BASE_DOMAIN      bare host of the platform; tenants live on <subdomain>.<base> (default localhost)
 NEXORA_SECRET_KEY       signing key; unset: made once and kept in .data/secret-key

@@ -142,3 +142,15 @@ def test_a_url_that_lacks_something_is_refused_without_showing_it(url):
     with pytest.raises(ValueError, match="DATABASE_URL") as refused:
         settings_from(DATABASE_URL=url)
     assert url not in str(refused.value)
+
+
+def test_pools_are_asked_for_by_name():
+    url = "postgresql://app@db/shop"
+    assert settings_from(DATABASE_URL=url)["CONN_MAX_AGE"] == 600
+    pooled = settings_from(DATABASE_URL=f"{url}?sslmode=require", DATABASE_POOL="1")
+    assert pooled["OPTIONS"] == {"pool": True, "sslmode": "require"} and pooled["CONN_MAX_AGE"] == 0
+    behind = settings_from(DATABASE_URL=url, DATABASE_POOLER="transaction")
+    assert behind["POOLER"] == "transaction" and behind["DISABLE_SERVER_SIDE_CURSORS"]
+    for wrong in ({"DATABASE_POOL": "yes"}, {"DATABASE_POOLER": "session"}):
+        with pytest.raises(ValueError, match="DATABASE_POOL"):
+            settings_from(DATABASE_URL=url, **wrong)

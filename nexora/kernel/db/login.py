@@ -23,7 +23,19 @@ def database_settings(environ, data_dir):
         "OPTIONS": {},
         "EMBEDDED": None,
         "OWNER": None,
+        "POOLER": None,
     }
+    pooler = environ.get("DATABASE_POOLER", "")
+    if pooler not in ("", "transaction"):
+        raise ValueError(f"DATABASE_POOLER must be transaction or unset, not {pooler!r}.")
+    if pooler:
+        base |= {"POOLER": pooler, "DISABLE_SERVER_SIDE_CURSORS": True}
+    pool = environ.get("DATABASE_POOL", "")
+    if pool not in ("", "0", "1"):
+        raise ValueError(f"DATABASE_POOL must be 0 or 1, not {pool!r}.")
+    # Django's pool hands connections from thread to thread, so none may be kept by one.
+    base |= {"CONN_MAX_AGE": 0} if pool == "1" else {}
+    options = {"pool": True} if pool == "1" else {}
     url = environ.get("DATABASE_URL")
     if not url:
         return base | {
@@ -31,6 +43,7 @@ def database_settings(environ, data_dir):
             "USER": "nexora_app",
             "OWNER": {"USER": "nexora_owner", "PASSWORD": ""},
             "EMBEDDED": str(data_dir / "postgres"),
+            "OPTIONS": options,
         }
     runtime = _parse("DATABASE_URL", url)
     owner = None
@@ -41,7 +54,7 @@ def database_settings(environ, data_dir):
                 "DATABASE_URL and DATABASE_OWNER_URL name the same user; the runtime must not own the tables."
             )
         owner = {key: parsed[key] for key in ("USER", "PASSWORD", "HOST", "PORT")}
-    return base | runtime | {"OWNER": owner}
+    return base | runtime | {"OPTIONS": runtime["OPTIONS"] | options, "OWNER": owner}
 
 
 def _parse(name, url):

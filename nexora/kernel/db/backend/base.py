@@ -20,6 +20,8 @@ from nexora.kernel.db.backend.schema import DatabaseSchemaEditor
 from nexora.kernel.db.login import OWNER, RUNTIME
 
 SET_SCOPE = "SELECT set_config('nexora.tenant_id', %s, false), set_config('role', %s, false)"
+# Behind a pooler in transaction mode the session is another client's after COMMIT: there the scope ends with it.
+SET_LOCAL_SCOPE = SET_SCOPE.replace("false", "true")
 OUTSIDE = ("", "none")
 
 
@@ -27,6 +29,15 @@ class ScopedCursor(CursorWrapper):
     """A cursor may be held while scopes come and go: the scope that counts is that of the statement."""
 
     def _execute_with_wrappers(self, sql, params, many, executor):
+        if self.db.is_pooled_by_transaction and self.db.get_autocommit():
+            # Scope and statement in one transaction; Django's cursors have read the answer by its end.
+            with self.db.wrap_database_errors, self.db.connection.transaction():
+                self.db.search_path_set_schemas = None
+                self.db._handle_search_path()
+                try:
+                    return super()._execute_with_wrappers(sql, params, many, executor)
+                finally:
+                    self.db.search_path_set_schemas = None
         self.db._handle_search_path()
         return super()._execute_with_wrappers(sql, params, many, executor)
 
@@ -70,6 +81,11 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
                 params.pop("password", None)
         return params
 
+    @property
+    def pool(self):
+        # Django keeps one pool for each alias; the owner's sessions must never be lent to the runtime.
+        return super().pool if self.login == RUNTIME else None
+
     def init_connection_state(self):
         super().init_connection_state()
         # Reported by the server at login, so it costs nothing; `manage.py check --database default` looks further.
@@ -94,6 +110,10 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
 
     # -- Which scope
 
+    @property
+    def is_pooled_by_transaction(self):
+        return self.settings_dict.get("POOLER") == "transaction" and self.login == RUNTIME
+
     def make_cursor(self, cursor):
         return ScopedCursor(cursor, self)
 
@@ -103,6 +123,8 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
     def _commit(self):
         # COMMIT of a failed transaction rolls back without an error, and takes back what was set in it.
         if self.connection is not None and self.connection.info.transaction_status == TransactionStatus.INERROR:
+            self.search_path_set_schemas = None
+        if self.is_pooled_by_transaction:
             self.search_path_set_schemas = None
         return super()._commit()
 
@@ -132,6 +154,8 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
         """Called before every cursor is handed out (by django-tenants) and before every statement."""
         if self._setting_search_path or self.connection is None:
             return
+        if self.is_pooled_by_transaction and self._between_transactions():
+            return
         # django-tenants forgets what was sent by setting it to None.
         if self.search_path_set_schemas is not None and scope.current() is self._scope_sent:
             return
@@ -148,9 +172,13 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
         finally:
             self._setting_search_path = False
 
+    def _between_transactions(self):
+        """Nothing that is set now would last until the statement; the statement's own transaction sets it."""
+        return self.connection.autocommit and self.connection.info.transaction_status == TransactionStatus.IDLE
+
     def _send(self, state):
         try:
-            self.connection.execute(SET_SCOPE, state)
+            self.connection.execute(SET_LOCAL_SCOPE if self.is_pooled_by_transaction else SET_SCOPE, state)
         except psycopg.errors.InFailedSqlTransaction:
             # The transaction is lost anyway and the next statement says so; its rollback makes us send again.
             return
