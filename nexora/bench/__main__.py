@@ -116,13 +116,13 @@ def start(stack, name, application, asked, headers, env):
 def head(target, rounds):
     say()
     say(
-        f"One server process with one thread (granian), one connection asking; {os.cpu_count()} CPUs, Python "
-        f"{platform.python_version()}, PostgreSQL {target['version']}; medians of {rounds} rounds in which the servers "
-        f"take turns. Load of the machine before: {os.getloadavg()[0]:.1f}; on a busy one only the ratios hold."
+        "One server process with one thread (granian) and one connection asking; medians of rounds in which the servers"
     )
-    say("app CPU is user + system time of the server process per request, without PostgreSQL's; SQL counts statements,")
-    say("without those that set the scope or open and close the transaction.")
-    say()
+    say(f"take turns ({rounds}). app CPU: user + system time of the server process per request, without PostgreSQL's.")
+    say(
+        f"{os.cpu_count()} CPUs, Python {platform.python_version()}, PostgreSQL {target['version']}; load of the "
+        f"machine before: {os.getloadavg()[0]:.1f} (on a busy one only the ratios hold)."
+    )
 
 
 def compare_references(rounds):
@@ -135,6 +135,8 @@ def compare_references(rounds):
         absent = leave_out_absent(load, nexora)
         statements = {server.name: server.statements() for server in servers}
         head(target, rounds)
+        say("SQL: statements, without those that set the scope or open and close the transaction.")
+        say()
         say(
             f"{'operation':<20}{'server':<11}{'requests/s':>10}{'p50 ms':>8}{'p99 ms':>8}{'app CPU ms':>12}{'SQL':>5}"
             "   app CPU of NEXORA beside it"
