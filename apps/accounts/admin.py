@@ -35,8 +35,6 @@ ROLE_TONES = {
 }
 STATUS_TONES = {User.Status.ACTIVE: "success", User.Status.INACTIVE: "", User.Status.SUSPENDED: "danger"}
 ACTION_TONES = {"created": "success", "updated": "info", "deleted": "danger"}
-# What people may change of their own account, where the policy gives them no more than that.
-OWN_ACCOUNT_FIELDS = frozenset({"name", "avatar"})
 
 
 @admin.register(User)
@@ -85,7 +83,7 @@ class UserAdmin(TenantModelAdmin):
         readonly = super().get_readonly_fields(request, obj)
         if obj is not None and permissions.reach(request.user, User, "update") == permissions.OWN:
             shown = [field.name for field in User._meta.concrete_fields]
-            readonly = list(dict.fromkeys([*readonly, *(name for name in shown if name not in OWN_ACCOUNT_FIELDS)]))
+            readonly = list(dict.fromkeys([*readonly, *(name for name in shown if name not in User.OWN_FIELDS)]))
         return readonly
 
     # -- Passwords

@@ -37,6 +37,8 @@ class User(AbstractBaseUser, TenantModel):
         INACTIVE = "inactive"
         SUSPENDED = "suspended"
 
+    # What people change of their own account where the policy gives them no more than that, beside their password.
+    OWN_FIELDS = frozenset({"name", "avatar"})
     owner_fields = ("id",)
     searched = ("name", "email")
     redacted = frozenset({"password"})

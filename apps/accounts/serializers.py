@@ -9,9 +9,6 @@ from nexora.kernel.errors import Forbidden
 
 from .models import AuditEvent, User
 
-# What people may change of their own account, where the policy gives them no more than that.
-OWN_ACCOUNT_FIELDS = frozenset({"name", "avatar", "password"})
-
 
 class CredentialsSerializer(serializers.Serializer):
     email = serializers.CharField(max_length=255)
@@ -114,9 +111,8 @@ class UserSerializer(TenantModelSerializer):
 
     def _ensure_may_edit(self, user, data):
         if permissions.reach(user, User, "update") == permissions.OWN:
-            beyond = {
-                name for name in data if name not in OWN_ACCOUNT_FIELDS and data[name] != getattr(self.instance, name)
-            }
+            allowed = User.OWN_FIELDS | {"password"}
+            beyond = {name for name in data if name not in allowed and data[name] != getattr(self.instance, name)}
             if beyond:
                 raise Forbidden(
                     "Of your own account you may change name, avatar and password. Ask an admin for the rest.",

@@ -10,7 +10,7 @@ from nexora.kernel.fields import EmailAddressField, TenantForeignKey
 from nexora.kernel.json import validate_object
 from nexora.kernel.models import TenantModel
 
-from .querysets import ActivityQuerySet, CustomerQuerySet, DealQuerySet
+from .querysets import ActivityQuerySet, DealQuerySet
 
 
 class Customer(TenantModel):
@@ -37,8 +37,6 @@ class Customer(TenantModel):
     )
     created_at = fields.created_at()
     updated_at = fields.updated_at()
-
-    objects = CustomerQuerySet.as_tenant_manager()
 
     class Meta(TenantModel.Meta):
         db_table = "customers"

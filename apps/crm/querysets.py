@@ -2,20 +2,12 @@ from nexora.kernel import clock
 from nexora.kernel.querysets import TenantQuerySet
 
 
-class CustomerQuerySet(TenantQuerySet):
-    def leads(self):
-        return self.filter(status="lead")
-
-
 class DealQuerySet(TenantQuerySet):
     def open(self):
         return self.exclude(stage__in=["closed_won", "closed_lost"])
 
     def won(self):
         return self.filter(stage="closed_won")
-
-    def closing_before(self, day):
-        return self.open().filter(expected_close_date__lt=day)
 
 
 class ActivityQuerySet(TenantQuerySet):

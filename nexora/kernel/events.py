@@ -59,10 +59,6 @@ def reader(function):
     return function
 
 
-def has_readers():
-    return bool(_readers)
-
-
 def publish(change):
     """Hand the change to every reader now, or at the end of the enclosing `batch()`."""
     pending = _pending.get()
