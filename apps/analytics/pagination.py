@@ -1,15 +1,12 @@
-from rest_framework.response import Response
-
 from nexora.kernel.api.pagination import KeysetPagination
 
-from . import services
+from .services import revenue_refreshes
 
 
 class ReportPagination(KeysetPagination):
     """Pages of a report, each with `as_of`: reports are made anew within a minute of a change, not at once."""
 
-    def get_paginated_response(self, data):
-        return Response({"as_of": services.revenue_as_of(), **super().get_paginated_response(data).data})
+    facts = {"as_of": revenue_refreshes()}
 
     def get_paginated_response_schema(self, schema):
         page = super().get_paginated_response_schema(schema)

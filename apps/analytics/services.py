@@ -2,6 +2,8 @@ from django.db import connection
 
 from nexora.kernel import clock
 
+from .models import ViewRefresh
+
 
 def dismiss_insight(*, insight):
     """Take an insight off the list, with the time; one that is off already stays as it is."""
@@ -20,10 +22,11 @@ def refresh_revenue(*, force=False):
     return refreshed
 
 
+def revenue_refreshes():
+    """The moment when the revenue views were last refreshed; no row before the first time."""
+    return ViewRefresh.objects.filter(view="revenue_by_month").values_list("refreshed_at", flat=True)
+
+
 def revenue_as_of():
-    """When the revenue views were last refreshed, or None before the first time."""
-    # Asked beside every page of a report, and compiling this by the ORM would cost more than the page.
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT refreshed_at FROM view_refreshes WHERE view = 'revenue_by_month'")
-        found = cursor.fetchone()
-    return found and found[0]
+    """That moment, or None."""
+    return revenue_refreshes().first()

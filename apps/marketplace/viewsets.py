@@ -11,16 +11,15 @@ from .services import install_plugin
 class PluginViewSet(TenantViewSet):
     """The catalogue. Organisations read what is published; the platform writes it."""
 
-    queryset = Plugin.objects.all()
+    queryset = Plugin.objects.published()
+    platform_queryset = Plugin.objects.all()
     serializer_class = PluginSerializer
     platform_serializer_class = PlatformPluginSerializer
     filterset_class = PluginFilterSet
     ordering = ("name",)
+    fast = True
     search_fields = ("name", "slug")
     hosts = (TENANT, PLATFORM)
-
-    def narrow_queryset(self, queryset):
-        return queryset if self.is_platform else queryset.published()
 
 
 class PluginInstallationViewSet(TenantViewSet):

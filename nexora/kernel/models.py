@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import connections, models, router, transaction
 from django.db.models.expressions import DatabaseDefault
 
-from nexora.kernel import clock, events, scope
+from nexora.kernel import clock, events, scope, statements
 from nexora.kernel.errors import CrossTenantWrite, InUse
 from nexora.kernel.querysets import TenantManager
 
@@ -158,6 +158,21 @@ class Record(models.Model):
                     for name, (before, _) in changed.items()
                 }
                 events.publish(events.record_change(action, self, changes=self._described(changed, adding)))
+
+    def _do_insert(self, manager, using, fields, returning_fields, raw):
+        generated = [column for column in returning_fields if column.generated]
+        stored = None if raw else statements.insert(self, fields, generated, using)
+        if stored is None:
+            return super()._do_insert(manager, using, fields, returning_fields, raw)
+        return [[stored[column.attname] for column in returning_fields]]
+
+    def _do_update(self, base_qs, using, pk_val, values, update_fields, forced_update, returning_fields):
+        count = None
+        if values and not returning_fields:
+            count = statements.update(base_qs, pk_val, {column: value for column, _, value in values})
+        if count is None:
+            return super()._do_update(base_qs, using, pk_val, values, update_fields, forced_update, returning_fields)
+        return [()] * count
 
     def _described(self, changed, adding):
         """{field: [from, to]} for the event. A new record names what was set; bookkeeping columns are left out."""

@@ -4,9 +4,12 @@ Every query of a tenant model has `tenant_id = <tenant in scope>` compiled into 
 when the SQL is made, not when the queryset is, so a queryset may be built at import time (a viewset's `queryset = …`).
 """
 
+from functools import cache
+
 from django.core.exceptions import FullResultSet
 from django.db import models
 from django.db.models.expressions import Expression
+from django.db.models.sql import Query
 
 from nexora.kernel import scope
 from nexora.kernel.errors import UnpublishedWrite
@@ -34,6 +37,15 @@ class InScope(Expression):
             raise FullResultSet
         sql, params = compiler.compile(self.column)
         return f"{sql} = %s", (*params, current.tenant_id)
+
+
+@cache
+def in_scope(model):
+    """The query that every queryset of a tenant's model starts from."""
+    query = Query(model)
+    # Not a filter() of a value: the tenant is looked up when the statement is compiled.
+    query.add_q(models.Q(InScope(model.tenant_field, model.__name__)))
+    return query
 
 
 class TenantQuerySet(models.QuerySet):
@@ -82,8 +94,6 @@ class TenantManager(models.Manager.from_queryset(TenantQuerySet)):
     use_in_migrations = False
 
     def get_queryset(self):
-        tenant_field = self.model.tenant_field
-        queryset = super().get_queryset()
-        # Not a filter() of a value: the tenant is looked up when the statement is compiled.
-        queryset.query.add_q(models.Q(InScope(tenant_field, self.model.__name__)))
-        return queryset
+        return self._queryset_class(
+            model=self.model, query=in_scope(self.model).chain(), using=self._db, hints=self._hints
+        )

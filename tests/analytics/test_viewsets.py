@@ -1,9 +1,8 @@
-from datetime import UTC, datetime
-
 import pytest
 
 from apps.accounts.models import AuditEvent
 from apps.analytics.models import AIInsight, ViewRefresh
+from apps.analytics.services import refresh_revenue, revenue_as_of
 from nexora.kernel.scope import tenant_scope
 from tests.factories import AICreditUsageFactory, AIInsightFactory, AIPredictionFactory
 
@@ -50,21 +49,15 @@ def test_what_was_measured_is_read_only(client_for, acme, admin, address, factor
 
 
 @pytest.mark.parametrize("report", ["revenue-by-month", "revenue-by-close-month"])
-def test_a_report_says_when_it_was_made(client_for, acme, guest, report, monkeypatch):
+def test_a_report_says_when_it_was_made(client_for, acme, guest, report):
     client, url = client_for(guest), f"/api/v1/analytics/{report}/"
-    moment = datetime(2026, 11, 23, 8, tzinfo=UTC)
-    monkeypatch.setattr("apps.analytics.services.revenue_as_of", lambda: moment)
+    with tenant_scope(acme):
+        assert refresh_revenue(force=True)
+        made = ViewRefresh.objects.get(view="revenue_by_month").refreshed_at
+        assert revenue_as_of() == made
     answer = client.get(url)
     assert answer.status_code == 200
-    assert answer.json() == {"as_of": "2026-11-23T08:00:00Z", "results": [], "next": None}
+    assert answer.json() == {"as_of": made.isoformat().replace("+00:00", "Z"), "results": [], "next": None}
     assert client.get(f"{url}?month__gte=2026-01-01&month__lt=2027-01-01&ordering=total_revenue").status_code == 200
     assert client.get(f"{url}?stage=x").status_code == 400
     assert client.post(url, {}).status_code == 405
-
-
-def test_revenue_as_of_is_the_last_refresh(acme):
-    from apps.analytics.services import revenue_as_of
-
-    with tenant_scope(acme):
-        known = ViewRefresh.objects.filter(view="revenue_by_month").first()
-        assert revenue_as_of() == (known and known.refreshed_at)

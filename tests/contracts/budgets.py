@@ -24,9 +24,6 @@ EXCEPTIONS = {
     ("crm:deal-detail", "partial_update"): 5,
     ("crm:activity-detail", "update"): 4,
     ("crm:activity-detail", "partial_update"): 4,
-    # When the report was last refreshed.
-    ("analytics:revenuebymonth-list", "list"): 2,
-    ("analytics:revenuebyclosemonth-list", "list"): 2,
     # Installing looks the plugin up and counts it.
     ("marketplace:plugininstallation-list", "create"): 5,
     # The writer's own account is looked at first: a suspended person's token could undo the suspension. A new password

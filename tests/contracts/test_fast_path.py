@@ -11,7 +11,7 @@ from rest_framework import serializers as drf
 from apps.crm.filters import CustomerFilterSet
 from apps.crm.models import Activity, Customer, Deal
 from apps.crm.serializers import CustomerSerializer
-from nexora.kernel import permissions
+from nexora.kernel import permissions, statements
 from nexora.kernel.api import fast
 from nexora.kernel.api.viewsets import TenantViewSet
 from nexora.kernel.scope import tenant_scope
@@ -218,14 +218,13 @@ def test_what_the_fast_path_cannot_honour_is_refused_when_the_class_is_made(make
     assert sentence in str(caught.value)
 
 
-def test_only_what_cannot_be_fast_is_not():
-    """The catalogue shows the published to organisations and everything to the platform."""
-    assert {route.viewset.__name__ for route in LISTS if not route.viewset.fast} == {"PluginViewSet"}
+def test_every_list_is_fast():
+    assert [route.viewset.__name__ for route in LISTS if not route.viewset.fast] == []
 
 
-def test_shapes_are_bounded(monkeypatch):
-    monkeypatch.setattr(fast, "MOST_SHAPES", 3)
-    shapes = fast.Shapes()
+def test_kept_statements_are_bounded(monkeypatch):
+    monkeypatch.setattr(statements, "MOST_SHAPES", 3)
+    kept = statements.Statements()
     for number in range(10):
-        assert shapes.get(number, lambda number=number: number) == number
-    assert len(shapes.known) <= 3
+        assert kept.get(number, lambda number=number: number) == number
+    assert len(kept.known) <= 3

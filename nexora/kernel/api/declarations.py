@@ -16,6 +16,9 @@ BY_POLICY = "but rights are read from nexora.policy. Change the table there; ext
 GUARDED = {
     "get_queryset": "which carries the tenant. Override narrow_queryset(qs)",
     "get_object": "which finds and locks the row inside the policy's reach. Override narrow_queryset(qs)",
+    "rows": "which knows the host. Name a platform_queryset beside queryset",
+    "find": "which finds and locks the row inside the policy's reach. Override narrow_queryset(qs)",
+    "locked": "which locks the row of a write. Override narrow_queryset(qs)",
     "filter_queryset": "which checks every parameter by name. Declare filters in filterset_class",
     "filter_backends": "which check every parameter by name. Declare filters in filterset_class",
     "permission_classes": BY_POLICY,
@@ -51,6 +54,10 @@ def check(cls):
         refuse(f"serves {model.__name__}, which is no Record of nexora.kernel.models.")
     if set(cls.hosts) - set(HOSTS) or not cls.hosts or isinstance(cls.hosts, str):
         refuse(f'has hosts = {cls.hosts!r}; it takes ("tenant",), ("platform",) or both.')
+    if cls.platform_queryset.model is not model:
+        refuse(
+            f"has a platform_queryset of {cls.platform_queryset.model.__name__}, and a queryset of {model.__name__}."
+        )
     for name in ("serializer_class", "platform_serializer_class"):
         serializer = getattr(cls, name)
         if serializer is None and name == "platform_serializer_class":

@@ -14,8 +14,7 @@ from itertools import pairwise
 
 import orjson
 from django.core.exceptions import ValidationError
-from django.db import connections
-from django.db.models import Expression, F, TextField, Value
+from django.db.models import Expression, F, TextField
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.response import Response
 
@@ -29,43 +28,20 @@ from nexora.kernel.api.filters import (
     search_words,
     words_begin,
 )
-from nexora.kernel.api.pagination import COUNT, Order, decode_cursor
+from nexora.kernel.api.pagination import Order, decode_cursor
 from nexora.kernel.permissions import ALL, OWN, narrow, reach
+from nexora.kernel.statements import KEY, Find, Slot, Statement
 
-MOST_SHAPES = 512
 SLOTTED = ("exact", "gt", "gte", "lt", "lte", "in")
-TENANT, PERSON, KEY = "tenant", "person", "key"
+PERSON = "person"
 # One row: how many were found, one more than the page among them; the page; and where it ends.
-PAGE = """SELECT count(*), string_agg(document, ',') FILTER (WHERE number <= {size}), {last}
-FROM (SELECT *, row_number() OVER () FROM ({sql}) found) page (document, {keys}, number)"""
+PAGE = """SELECT count(*), string_agg(document, ',') FILTER (WHERE number <= {size}){last}{beside}
+FROM (SELECT *, row_number() OVER () FROM ({rows}) found) page (document, {keys}, number)"""
+COUNTED = ", (SELECT count(*) FROM ({}) counted)"
 
 
 class Unsuited(Exception):
     """The plain path answers this request."""
-
-
-class Slot(Value):
-    """A value of `field` that is known when the statement is sent."""
-
-    def __init__(self, name, field):
-        super().__init__(None, output_field=field)
-        self.name = name
-
-    @property
-    def identity(self):
-        return (type(self), self.name)
-
-    def as_sql(self, compiler, connection):
-        return "%s", (self,)
-
-    def fill(self, values, connection):
-        return self.output_field.get_db_prep_value(values[self.name], connection)
-
-
-class TenantSlot:
-    @staticmethod
-    def fill(values, connection):
-        return values[TENANT]
 
 
 class Document(Expression):
@@ -94,53 +70,12 @@ class Document(Expression):
         return sql, tuple(params)
 
 
-class Statement:
-    """SQL with slots."""
-
-    def __init__(self, queryset, around="{sql}"):
-        self.alias = queryset.db
-        current = scope.require("A compiled query")
-        sql, params = queryset.query.get_compiler(using=self.alias).as_sql()
-        # The scope's own object, which no value of a request can be.
-        tenant = None if current.is_over_all_tenants else current.tenant_id
-        self.params = [TenantSlot if tenant is not None and value is tenant else value for value in params]
-        if tenant is not None and queryset.model.tenant_attname and TenantSlot not in self.params:
-            raise AssertionError(f"A query on {queryset.model.__name__} was compiled without its tenant.")
-        self.sql = around.format(sql=sql)
-
-    def fetch(self, values):
-        values[TENANT] = scope.require("A compiled query").tenant_id
-        connection = connections[self.alias]
-        params = [
-            param.fill(values, connection) if param is TenantSlot or isinstance(param, Slot) else param
-            for param in self.params
-        ]
-        with connection.cursor() as cursor:
-            cursor.execute(self.sql, params)
-            return cursor.fetchone()
-
-
 class Person:
     """Stands for whoever asks, while a statement is compiled for their role."""
 
     def __init__(self, role, field):
         self.role = role
         self.pk = Slot(PERSON, field)
-
-
-class Shapes:
-    """The statements of one viewset."""
-
-    def __init__(self):
-        self.known = {}
-
-    def get(self, key, make):
-        statement = self.known.get(key)
-        if statement is None:
-            if len(self.known) >= MOST_SHAPES:  # somebody is trying out every combination
-                self.known.clear()
-            statement = self.known[key] = make()
-        return statement
 
 
 # -- Which statement a request needs
@@ -158,16 +93,17 @@ class Wanted:
         self.filters = self._filters() if self.params else ()
         self.words = self._words() if SEARCH in self.params else 0
         self.is_after = self._cursor() if "cursor" in self.params else False
+        self.counts = view.paginator.wants_count(request)
 
     @property
     def key(self):
         return (
-            shape_of_reader(self.view), self.names, self.order.signature, self.size, self.is_after, self.words,
-            tuple((name, count) for name, _, count in self.filters),
+            shape_of_reader(self.view), self.names, self.order.signature, self.size, self.is_after, self.counts,
+            self.words, tuple((name, count) for name, _, count in self.filters),
         )  # fmt: skip
 
     def _filters(self):
-        known = {*self.view.filter_backends[0].known_parameters(self.view)} - {COUNT}
+        known = set(self.view.filter_backends[0].known_parameters(self.view))
         found = []
         filterset = self.view.filterset_class
         for name, given in self.params.lists():
@@ -212,6 +148,7 @@ class Wanted:
                 for number in range(self.words + 1)
             ]
             queryset = queryset.filter(words_begin(*slots))
+        counted = queryset.order_by().values_list("pk")
         names = [*(key.field for key in self.order.keys), "id"]
         if self.is_after:
             *values, last_id = [Slot(("cursor", number), column(name)) for number, name in enumerate(names)]
@@ -219,8 +156,13 @@ class Wanted:
         rows = self.order.apply(queryset).annotate(document=document(self.view, self.names))
         rows = rows.values_list("document", *names)[: self.size + 1]
         keys = [f"k{number}" for number in range(len(names))]
-        last = ", ".join(f"(array_agg({key}))[{self.size}]" for key in keys)
-        return Statement(rows, PAGE.format(size=self.size, last=last, keys=", ".join(keys), sql="{sql}"))
+        last = "".join(f", (array_agg({key}))[{self.size}]" for key in keys)
+        facts = list(self.view.paginator.facts.values())
+        beside = ", ({})" * len(facts)
+        if self.counts:
+            facts, beside = [*facts, counted], beside + COUNTED
+        template = PAGE.format(size=self.size, last=last, beside=beside, keys=", ".join(keys), rows="{}")
+        return Statement(*facts, rows, template=template)
 
 
 def shape_of_reader(view):
@@ -232,9 +174,20 @@ def shape_of_reader(view):
     return view.get_serializer_class(), current.is_over_all_tenants, view.request.user.role, allowed
 
 
+def finding(view):
+    """The statement that finds a record by its key, locked as the request needs it; None where the plain path does."""
+    try:
+        key = Find, view.request.method, shape_of_reader(view)
+    except Unsuited:
+        return None
+    return view.statements.get(
+        key, lambda: Find(view.locked(compiled_queryset(view)).filter(pk=Slot(KEY, view.resource._meta.pk)))
+    )
+
+
 def compiled_queryset(view):
     person = Person(view.request.user.role, view.resource._meta.pk)
-    return narrow(view.queryset.all(), person, "view")
+    return narrow(view.rows(), person, "view")
 
 
 def document(view, names):
@@ -274,14 +227,16 @@ class FastList(ListModelMixin):
     def fast_page(self, request):
         try:
             wanted = Wanted(self, request)
-            statement = self.shapes.get(wanted.key, wanted.statement)
+            statement = self.statements.get(wanted.key, wanted.statement)
         except (Unsuited, ValidationError, ValueError):
             return None
-        count, rows, *last = statement.fetch(wanted.values)
+        count, rows, *rest = statement.fetch(wanted.values)
         more = count > wanted.size
         if wanted.is_after and not more and wanted.order.keys and wanted.order.keys[-1].nullable:
             return None  # the rows without a value follow, which is another statement
-        self.paginator.count = None
+        self.paginator.count = rest.pop() if wanted.counts else None
+        last = [rest.pop(0) for _ in range(len(wanted.order.keys) + 1)]
+        self.paginator.found = dict(zip(self.paginator.facts, rest, strict=True))
         self.paginator.next = self.paginator.next_address(request, wanted.order, last) if more else None
         return orjson.Fragment(f"[{rows or ''}]")
 
@@ -302,7 +257,7 @@ class FastRetrieve(RetrieveModelMixin):
             key = KEY, shape_of_reader(self), names
         except Unsuited:
             return None
-        statement = self.shapes.get(key, lambda: self._one(names))
+        statement = self.statements.get(key, lambda: self._one(names))
         row = statement.fetch({PERSON: request.user.pk, KEY: record_id})
         if row is None:
             raise self.not_found()

@@ -165,9 +165,13 @@ def decode_cursor(order, text):
 
 
 class KeysetPagination(BasePagination):
-    """`{"results": […], "next": address or null}`, and "count" where `count=true` asks for it."""
+    """`{"results": […], "next": address or null}`, and "count" where `count=true` asks for it.
+
+    facts   {name: queryset of one value} of what else every page says
+    """
 
     page_size = 50
+    facts = {}
     parameters = ("cursor", "page_size", COUNT)
 
     def paginate_queryset(self, queryset, request, view=None):
@@ -191,6 +195,7 @@ class KeysetPagination(BasePagination):
             raise invalid(errors)
         # Django's count() is count(*): an index alone answers it, where count(id) would read the rows.
         self.count = queryset.count() if counted else None
+        self.found = {name: values.first() for name, values in self.facts.items()}
         rows = order.page(queryset, position, size + 1)
         self.next = None
         if len(rows) > size:
@@ -218,7 +223,7 @@ class KeysetPagination(BasePagination):
             raise ValueError("true or false.") from None
 
     def get_paginated_response(self, data):
-        answer = {"results": data, "next": self.next}
+        answer = {**self.found, "results": data, "next": self.next}
         return Response(answer if self.count is None else answer | {COUNT: self.count})
 
     def get_paginated_response_schema(self, schema):
@@ -260,7 +265,7 @@ class KeysetPagination(BasePagination):
                 "name": COUNT,
                 "in": "query",
                 "required": False,
-                "description": "Whether to count the rows of all pages: exact, and one more query.",
+                "description": "Whether to count the rows of all pages: exact, over every page.",
                 "schema": {"type": "boolean", "default": False},
             },
         ]

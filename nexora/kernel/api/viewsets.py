@@ -38,6 +38,7 @@ from nexora.kernel.api.formats import JSONNegotiation, StrictJSONParser
 from nexora.kernel.api.pagination import KeysetPagination, Order
 from nexora.kernel.errors import Forbidden
 from nexora.kernel.permissions import PolicyPermission, ensure_may_take_along, may, narrow
+from nexora.kernel.statements import KEY, Statements
 
 CANONICAL_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # Actions whose answers `fields` narrows.
@@ -54,7 +55,8 @@ class TenantRecords(viewsets.GenericViewSet):
     """
     queryset                   the model's rows; the tenant, the policy's reach and narrow_queryset() are put to it
     serializer_class           a TenantModelSerializer
-    platform_serializer_class  the same for the platform's host, where that differs
+    platform_queryset          more rows, for the platform's host
+    platform_serializer_class  the serializer for the platform's host, where that differs
     filterset_class            a TenantFilterSet
     ordering                   the order of a list that asks for none
     ordering_fields            what a list may be ordered by; default: every plain column that is shown
@@ -66,6 +68,7 @@ class TenantRecords(viewsets.GenericViewSet):
     """
 
     filterset_class = None
+    platform_queryset = None
     platform_serializer_class = None
     ordering = ()
     ordering_fields = ()
@@ -91,10 +94,12 @@ class TenantRecords(viewsets.GenericViewSet):
         super().__init_subclass__(**kwargs)
         declarations.refuse_overrides(cls)
         if cls.queryset is not None:
+            if cls.platform_queryset is None:
+                cls.platform_queryset = cls.queryset
             declarations.check(cls)
             cls.resource = cls.queryset.model
             cls.ordering_fields = cls.ordering_fields or declarations.orderable(cls)
-            cls.shapes = fast.Shapes()
+            cls.statements = Statements()
             if cls.fast:
                 fast.check(cls)
 
@@ -175,19 +180,19 @@ class TenantRecords(viewsets.GenericViewSet):
     # -- The rows
 
     def get_queryset(self):
-        return self.narrow_queryset(narrow(self.queryset.all(), self.request.user, "view"))
+        return self.narrow_queryset(narrow(self.rows(), self.request.user, "view"))
+
+    def rows(self):
+        """What this host shows, before anybody's reach."""
+        return (self.platform_queryset if self.is_platform else self.queryset).all()
 
     def narrow_queryset(self, queryset):
         """Override to show less than the tenant and the policy allow."""
         return queryset
 
     def get_object(self):
-        queryset = self.get_queryset()
-        if self.request.method not in SAFE_METHODS:
-            # An edit leaves the key alone, so it need not hold up inserts that point at the row; a deletion must.
-            queryset = queryset.select_for_update(of=("self",), no_key=self.request.method != "DELETE")
         record_id = self.requested_id()
-        record = queryset.filter(pk=record_id).first() if record_id else None
+        record = record_id and self.find(record_id)
         if record is None:
             raise self.not_found()
         right = PolicyPermission.right(self)
@@ -201,6 +206,18 @@ class TenantRecords(viewsets.GenericViewSet):
         if self.request.method not in SAFE_METHODS and conditional.is_conditional(self.request):
             conditional.ensure_as_expected(self.request, conditional.etag_of(self.get_serializer(record).data))
         return record
+
+    def find(self, record_id):
+        """The record, or None; locked, where the request is a write."""
+        if self.fast and (statement := fast.finding(self)):
+            return statement.record({fast.PERSON: self.request.user.pk, KEY: record_id})
+        return self.locked(self.get_queryset()).filter(pk=record_id).first()
+
+    def locked(self, queryset):
+        if self.request.method in SAFE_METHODS:
+            return queryset
+        # An edit leaves the key alone, so it need not hold up inserts that point at the row; a deletion must.
+        return queryset.select_for_update(of=("self",), no_key=self.request.method != "DELETE")
 
     def requested_id(self):
         """The id in the address; None if it is none."""

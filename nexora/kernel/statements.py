@@ -1,0 +1,195 @@
+"""SQL that the ORM writes once for each shape of query, and that is filled with values whenever it is sent.
+
+Writing SQL costs the ORM more than it costs PostgreSQL to answer. Whatever changes the SQL belongs into the key of a
+statement; what changes only its values is a slot. The tenant is a slot of every statement about a tenant's rows: one
+that lacks it raises when it is made, so none can be kept that looks at another tenant's. The session's scope is set as
+for any other statement: see nexora.kernel.db.backend.
+"""
+
+from types import SimpleNamespace
+
+from django.db import connections
+from django.db.models import Expression
+from django.db.models.expressions import DatabaseDefault
+from django.db.models.sql import InsertQuery, UpdateQuery
+
+from nexora.kernel import scope
+
+MOST_SHAPES = 512
+# The slot of a primary key. No column can be called so.
+KEY = "pk"
+
+
+class Slot(Expression):
+    """A value for `field` that is known when the statement is sent: `values[name]`.
+
+    saved   the value is to be stored, not compared
+    """
+
+    def __init__(self, name, field, *, saved=False):
+        super().__init__(output_field=field)
+        self.name = name
+        self.prepare = field.get_db_prep_save if saved else field.get_db_prep_value
+
+    @property
+    def identity(self):
+        return (type(self), self.name)
+
+    def as_sql(self, compiler, connection):
+        return "%s", (self,)
+
+    def fill(self, values, connection):
+        return self.prepare(values[self.name], connection)
+
+
+class TenantSlot:
+    @staticmethod
+    def fill(values, connection):
+        return scope.require("A compiled query").tenant_id
+
+
+class Statement:
+    """SQL with slots, of one query or of several that `template` puts together, in the order of its text."""
+
+    def __init__(self, *querysets, template="{}"):
+        compilers = [queryset.query.get_compiler(using=queryset.db) for queryset in querysets]
+        self._take(compilers, template)
+
+    def _take(self, compilers, template):
+        self.alias = compilers[0].using
+        parts = [(compiler.query.model, *compiler.as_sql()) for compiler in compilers]
+        self.sql = template.format(*(sql for _, sql, _ in parts))
+        self.params = [param for model, _, params in parts for param in self._slots(model, params)]
+
+    @staticmethod
+    def _slots(model, params):
+        current = scope.require("A compiled query")
+        # The scope's own object, which no value of a request can be.
+        tenant = None if current.is_over_all_tenants else current.tenant_id
+        params = [TenantSlot if tenant is not None and value is tenant else value for value in params]
+        tenant_attname = getattr(model, "tenant_attname", None)
+        if tenant is not None and tenant_attname and TenantSlot not in params:
+            raise AssertionError(f"A query on {model.__name__} was compiled without its tenant.")
+        return [(param, param is TenantSlot or isinstance(param, Slot)) for param in params]
+
+    def execute(self, cursor, values):
+        connection = connections[self.alias]
+        cursor.execute(self.sql, [p.fill(values, connection) if is_slot else p for p, is_slot in self.params])
+
+    def fetch(self, values):
+        """The first row, or None."""
+        with connections[self.alias].cursor() as cursor:
+            self.execute(cursor, values)
+            return cursor.fetchone()
+
+
+class Statements:
+    """Statements by key: {whatever changes the SQL: Statement}."""
+
+    def __init__(self):
+        self.known = {}
+
+    def get(self, key, make):
+        statement = self.known.get(key)
+        if statement is None:
+            if len(self.known) >= MOST_SHAPES:  # somebody is trying out every combination
+                self.known.clear()
+            statement = self.known[key] = make()
+        return statement
+
+
+# -- Records
+
+
+class Find(Statement):
+    """One record of a queryset that has slots."""
+
+    def __init__(self, queryset):
+        self.model = queryset.model
+        self.compiler = queryset.query.get_compiler(using=queryset.db)
+        self._take([self.compiler], "{}")
+        columns = [column for column, _, _ in self.compiler.select]
+        self.attnames = [column.target.attname for column in columns]
+        self.converters = self.compiler.get_converters(columns)
+
+    def record(self, values):
+        """The instance, or None."""
+        row = self.fetch(values)
+        if row is None:
+            return None
+        if self.converters:
+            (row,) = self.compiler.apply_converters([row], self.converters)
+        return self.model.from_db(self.alias, self.attnames, row)
+
+
+class Update(Statement):
+    """UPDATE of these columns, of the record that has the primary key."""
+
+    def __init__(self, queryset, columns):
+        query = queryset.filter(pk=Slot(KEY, queryset.model._meta.pk)).query.chain(UpdateQuery)
+        query.add_update_fields([(column, None, Slot(column.attname, column, saved=True)) for column in columns])
+        self._take([query.get_compiler(using=queryset.db)], "{}")
+
+    def count(self, values):
+        """How many rows it was."""
+        with connections[self.alias].cursor() as cursor:
+            self.execute(cursor, values)
+            return cursor.rowcount
+
+
+class Insert:
+    """INSERT of one row with values for `columns`; what the database fills in is answered."""
+
+    def __init__(self, model, columns, left_out, using):
+        stand_in = SimpleNamespace(**{column.attname: Slot(column.attname, column, saved=True) for column in columns})
+        query = InsertQuery(model)
+        query.insert_values(columns, [stand_in])
+        compiler = query.get_compiler(using=using)
+        compiler.returning_fields = left_out
+        ((self.sql, self.slots),) = compiler.as_sql()
+        self.compiler = compiler
+        self.converters = compiler.get_converters([column.get_col(model._meta.db_table) for column in left_out])
+
+    def send(self, values, connection):
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, [slot.fill(values, connection) for slot in self.slots])
+            row = cursor.fetchone() if self.compiler.returning_fields else ()
+        if self.converters:
+            (row,) = self.compiler.apply_converters([row], self.converters)
+        return row
+
+
+_inserts, _updates = Statements(), Statements()
+
+
+def insert(record, columns, generated, using):
+    """INSERT a record with the values of these columns; {attname: value} as stored, of `generated` columns too.
+
+    None if one of the values is an expression, which changes the SQL: the ORM must then write it anew.
+    """
+    model, values, given, left_out = type(record), {}, [], [*generated]
+    for column in columns:
+        value = values[column.attname] = column.pre_save(record, add=True)
+        if isinstance(value, DatabaseDefault):
+            left_out.append(column)
+        elif hasattr(value, "resolve_expression"):
+            return None
+        else:
+            given.append(column)
+    key = model, tuple(column.attname for column in given), tuple(column.attname for column in left_out), using
+    statement = _inserts.get(key, lambda: Insert(model, given, left_out, using))
+    row = statement.send(values, connections[using])
+    return values | {column.attname: value for column, value in zip(left_out, row, strict=True)}
+
+
+def update(queryset, key, values):
+    """UPDATE the record of this primary key, narrowed to the rows of `queryset`, with {column: value}; how many it was.
+
+    None if one of the values is an expression.
+    """
+    if any(hasattr(value, "resolve_expression") for value in values.values()):
+        return None
+    current, model = scope.require(f"Writing a {queryset.model._meta.verbose_name}"), queryset.model
+    shape = model, current.is_over_all_tenants, tuple(column.attname for column in values), queryset.db
+    statement = _updates.get(shape, lambda: Update(queryset, values))
+    return statement.count({KEY: key} | {column.attname: value for column, value in values.items()})

@@ -1,0 +1,140 @@
+"""SQL that is written once is filled anew each time, with the tenant in scope and each value as its column has it."""
+
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Lower
+from django.test.utils import CaptureQueriesContext
+
+from apps.crm.models import Customer, Deal
+from nexora.kernel import statements
+from nexora.kernel.errors import ScopeRequired
+from nexora.kernel.scope import tenant_scope, unscoped
+from nexora.kernel.statements import KEY, Find, Slot, Statement, Statements
+from tests.factories import CustomerFactory, DealFactory
+
+
+def by_key():
+    return Customer.objects.filter(pk=Slot(KEY, Customer._meta.pk))
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+    """No statement is known yet."""
+    for name in ("_inserts", "_updates"):
+        monkeypatch.setattr(statements, name, Statements())
+
+
+def test_a_statement_asks_for_the_rows_of_whatever_tenant_is_in_scope(acme, globex):
+    ours, theirs = CustomerFactory(tenant=acme), CustomerFactory(tenant=globex)
+    with tenant_scope(acme):
+        find = Find(by_key())
+        assert find.record({KEY: ours.pk}) == ours
+        assert find.record({KEY: theirs.pk}) is None
+    with tenant_scope(globex):
+        assert find.record({KEY: ours.pk}) is None
+        assert find.record({KEY: theirs.pk}) == theirs
+    with pytest.raises(ScopeRequired):
+        find.record({KEY: ours.pk})
+
+
+def test_the_session_is_told_the_scope_before_a_kept_statement(acme, globex):
+    """Row-level security stands behind the statement, not only the condition in it."""
+    theirs = CustomerFactory(tenant=globex)
+    with tenant_scope(globex):
+        find = Find(by_key())
+    find.sql = find.sql.replace('"customers"."tenant_id" = %s AND ', "")
+    find.params = [param for param in find.params if param[0] is not statements.TenantSlot]
+    with tenant_scope(globex):
+        assert find.record({KEY: theirs.pk}) == theirs
+    with tenant_scope(acme):
+        assert find.record({KEY: theirs.pk}) is None
+
+
+def test_a_query_that_lacks_its_tenant_cannot_be_kept(acme):
+    with tenant_scope(acme), pytest.raises(AssertionError, match="Customer was compiled without its tenant"):
+        Statement(QuerySet(Customer))
+
+
+def test_one_that_was_found_is_changed_like_any_other(acme):
+    made = CustomerFactory(tenant=acme, name="Ada", custom_fields={"a": 1})
+    with tenant_scope(acme):
+        found = Find(by_key()).record({KEY: made.pk})
+        assert found.changed_fields() == {} and found.__dict__.keys() == Customer.objects.get().__dict__.keys()
+        found.custom_fields["a"] = 2
+        found.save()
+        assert Customer.objects.get().custom_fields == {"a": 2}
+
+
+def test_rows_are_written_by_kept_sql(acme, globex, fresh):
+    with CaptureQueriesContext(connection) as queries:
+        first, second = DealFactory(tenant=acme, value="12.5"), DealFactory(tenant=globex, value=Decimal("-1"))
+    inserts = [query["sql"] for query in queries if query["sql"].startswith('INSERT INTO "deals"')]
+    assert len(inserts) == 2 and len(statements._inserts.known) == 2  # a customer's, a deal's
+    for deal, tenant, value in ((first, acme, "12.50"), (second, globex, "-1.00")):
+        with tenant_scope(tenant):
+            deal.title = f"{tenant.name}'s"
+            deal.save()
+            assert str(Deal.objects.get().value) == value and Deal.objects.get().title == deal.title
+    assert len(statements._updates.known) == 1
+
+
+@pytest.mark.parametrize("value", [None, {}, [], {"a": None}, {"value": "%s"}, "text", 0])
+def test_json_is_stored_as_the_orm_would(acme, value):
+    with tenant_scope(acme):
+        kept = CustomerFactory(tenant=acme, custom_fields=value)
+        by_orm = Customer(tenant=acme, name="By the ORM", custom_fields=value)
+        Customer.objects.unpublished("test data").bulk_create([by_orm])
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT custom_fields::text FROM customers")
+            texts = [text for (text,) in cursor.fetchall()]
+        assert texts[0] == texts[1]
+        kept.custom_fields = {"b": 1}
+        kept.save()
+        kept.custom_fields = value
+        kept.save()
+        assert Customer.objects.get(pk=kept.pk).custom_fields == value
+
+
+def test_what_the_database_fills_in_is_read_back(acme):
+    with tenant_scope(acme):
+        made = Customer(tenant=acme, name="Ada", email="ada@example.com")
+        made.save()
+        stored = Customer.objects.get()
+        for column in Customer._meta.concrete_fields:
+            assert getattr(made, column.attname) == getattr(stored, column.attname), column.name
+
+
+def test_an_expression_is_written_by_the_orm(acme, fresh):
+    with tenant_scope(acme):
+        customer = Customer(tenant=acme, name=Lower(Value("ADA")))
+        customer.save()
+        assert customer.name == "ada"
+        deal = DealFactory(tenant=acme, customer=customer, probability=10)
+        deal.probability = F("probability") + 5
+        deal.save()
+        assert deal.probability == 15
+    assert not statements._updates.known
+
+
+def test_the_scope_over_all_tenants_has_statements_of_its_own(acme, globex, fresh):
+    ours, theirs = CustomerFactory(tenant=acme), CustomerFactory(tenant=globex)
+    with tenant_scope(acme):
+        ours.name = "Ours"
+        ours.save()
+    with unscoped(reason="test"):
+        theirs.name = "Theirs"
+        theirs.save()
+    with unscoped(reason="test"):
+        assert sorted(Customer.objects.values_list("name", flat=True)) == ["Ours", "Theirs"]
+    assert len(statements._updates.known) == 2
+
+
+def test_an_update_finds_no_row_of_another_tenant(acme, globex, fresh):
+    ours, theirs = CustomerFactory(tenant=acme), CustomerFactory(tenant=globex)
+    name = Customer._meta.get_field("name")
+    with tenant_scope(acme):
+        assert statements.update(Customer.objects.all(), ours.pk, {name: "Mine"}) == 1
+        assert statements.update(Customer.objects.all(), theirs.pk, {name: "Mine"}) == 0
