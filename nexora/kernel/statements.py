@@ -49,9 +49,15 @@ class TenantSlot:
 
 
 class Statement:
-    """SQL with slots, of one query or of several that `template` puts together, in the order of its text."""
+    """SQL with slots, of one query or of several that `template` puts together, in the order of its text.
 
-    def __init__(self, *querysets, template="{}"):
+    keeps_plan   whether PostgreSQL may keep its plan as well: with a key for the row, one plan serves all values
+    """
+
+    keeps_plan = False
+
+    def __init__(self, *querysets, template="{}", keeps_plan=False):
+        self.keeps_plan = keeps_plan
         compilers = [queryset.query.get_compiler(using=queryset.db) for queryset in querysets]
         self._take(compilers, template)
 
@@ -72,15 +78,15 @@ class Statement:
             raise AssertionError(f"A query on {model.__name__} was compiled without its tenant.")
         return [(param, param is TenantSlot or isinstance(param, Slot)) for param in params]
 
-    def execute(self, cursor, values):
+    def execute(self, values):
         connection = connections[self.alias]
+        cursor = connection.lend_cursor(keeps_plan=self.keeps_plan)
         cursor.execute(self.sql, [p.fill(values, connection) if is_slot else p for p, is_slot in self.params])
+        return cursor
 
     def fetch(self, values):
         """The first row, or None."""
-        with connections[self.alias].cursor() as cursor:
-            self.execute(cursor, values)
-            return cursor.fetchone()
+        return self.execute(values).fetchone()
 
 
 class Statements:
@@ -102,7 +108,9 @@ class Statements:
 
 
 class Find(Statement):
-    """One record of a queryset that has slots."""
+    """One record of a queryset that has a slot for its primary key."""
+
+    keeps_plan = True
 
     def __init__(self, queryset):
         self.model = queryset.model
@@ -125,6 +133,8 @@ class Find(Statement):
 class Update(Statement):
     """UPDATE of these columns, of the record that has the primary key."""
 
+    keeps_plan = True
+
     def __init__(self, queryset, columns):
         query = queryset.filter(pk=Slot(KEY, queryset.model._meta.pk)).query.chain(UpdateQuery)
         query.add_update_fields([(column, None, Slot(column.attname, column, saved=True)) for column in columns])
@@ -132,9 +142,7 @@ class Update(Statement):
 
     def count(self, values):
         """How many rows it was."""
-        with connections[self.alias].cursor() as cursor:
-            self.execute(cursor, values)
-            return cursor.rowcount
+        return self.execute(values).rowcount
 
 
 class Insert:
@@ -151,9 +159,9 @@ class Insert:
         self.converters = compiler.get_converters([column.get_col(model._meta.db_table) for column in left_out])
 
     def send(self, values, connection):
-        with connection.cursor() as cursor:
-            cursor.execute(self.sql, [slot.fill(values, connection) for slot in self.slots])
-            row = cursor.fetchone() if self.compiler.returning_fields else ()
+        cursor = connection.lend_cursor(keeps_plan=True)
+        cursor.execute(self.sql, [slot.fill(values, connection) for slot in self.slots])
+        row = cursor.fetchone() if self.compiler.returning_fields else ()
         if self.converters:
             (row,) = self.compiler.apply_converters([row], self.converters)
         return row

@@ -10,11 +10,13 @@ the session's scope is set as for any other: see nexora.kernel.db.backend.
 """
 
 import json
+import re
 from itertools import pairwise
 
 import orjson
 from django.core.exceptions import ValidationError
-from django.db.models import Expression, F, TextField
+from django.db import connection
+from django.db.models import Expression, F, IntegerField, TextField
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.response import Response
 
@@ -38,6 +40,7 @@ PERSON = "person"
 PAGE = """SELECT count(*), string_agg(document, ',') FILTER (WHERE number <= {size}){last}{beside}
 FROM (SELECT *, row_number() OVER () FROM ({rows}) found) page (document, {keys}, number)"""
 COUNTED = ", (SELECT count(*) FROM ({}) counted)"
+HUGE = re.compile(r"\d{19}").search
 
 
 class Unsuited(Exception):
@@ -118,6 +121,8 @@ class Wanted:
             values = value if one.lookup_expr == "in" else [value]
             if any(item is None or item == "" for item in values):
                 raise Unsuited
+            if isinstance(column := self.model._meta.get_field(one.field_name), IntegerField):
+                _ensure_storable(column, values)
             self.values |= {(name, number): item for number, item in enumerate(values)}
             found.append((name, one, len(values)))
         return sorted(found, key=lambda item: item[0])
@@ -163,6 +168,13 @@ class Wanted:
             facts, beside = [*facts, counted], beside + COUNTED
         template = PAGE.format(size=self.size, last=last, beside=beside, keys=", ".join(keys), rows="{}")
         return Statement(*facts, rows, template=template)
+
+
+def _ensure_storable(column, numbers):
+    """Unsuited unless PostgreSQL could hold all of them in such a column: as its values they could not be sent."""
+    least, most = connection.ops.integer_field_range(column.get_internal_type())
+    if any(not least <= number <= most for number in numbers):
+        raise Unsuited
 
 
 def shape_of_reader(view):
@@ -261,8 +273,9 @@ class FastRetrieve(RetrieveModelMixin):
         row = statement.fetch({PERSON: request.user.pk, KEY: record_id})
         if row is None:
             raise self.not_found()
-        return json.loads(row[0])
+        # orjson reads whole numbers beyond 64 bits as floats.
+        return (json if HUGE(row[0]) else orjson).loads(row[0])
 
     def _one(self, names):
         rows = compiled_queryset(self).filter(pk=Slot(KEY, self.resource._meta.pk))
-        return Statement(rows.annotate(document=document(self, names)).values_list("document"))
+        return Statement(rows.annotate(document=document(self, names)).values_list("document"), keeps_plan=True)

@@ -2,7 +2,7 @@
 
 import copy
 import uuid
-from functools import cache
+from functools import cache, cached_property
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import models
@@ -83,6 +83,30 @@ class TenantRelatedField(serializers.PrimaryKeyRelatedField):
         return super().to_internal_value(key)
 
 
+# By exact class: fields that look at nothing but the value they are given, so that all requests may share them.
+CONTEXT_FREE = {
+    serializers.BooleanField,
+    serializers.CharField,
+    serializers.ChoiceField,
+    serializers.DateField,
+    serializers.DateTimeField,
+    serializers.DecimalField,
+    serializers.EmailField,
+    serializers.IntegerField,
+    serializers.IPAddressField,
+    serializers.ListField,
+    serializers.UUIDField,
+    JSONField,
+    MoneyField,
+    SlugField,
+    TenantRelatedField,
+    TextField,
+    TrueFalseField,
+    WholeNumberField,
+}
+BUILDING = ("fields", "get_fields", "get_field_names", "get_extra_kwargs")
+
+
 class TenantModelSerializer(serializers.ModelSerializer):
     """A ModelSerializer whose tenant is the scope's.
 
@@ -126,6 +150,29 @@ class TenantModelSerializer(serializers.ModelSerializer):
 
     # -- Building the fields
 
+    @cached_property
+    def fields(self):
+        shared = (
+            self.shared_fields(isinstance(self.instance, models.Model), self.partial) if self.shown is None else None
+        )
+        return super().fields if shared is None else shared
+
+    @classmethod
+    @cache
+    def shared_fields(cls, edits, partial):
+        """The fields of every serializer of this class; None, if one of them depends on the request.
+
+        Building them costs more than all else that a small request does, and a field holds no state of its own.
+        """
+        for parent in cls.__mro__:
+            if parent is TenantModelSerializer:
+                break
+            if any(name in vars(parent) for name in BUILDING):
+                return None
+        pattern = cls(cls.Meta.model() if edits else None, partial=partial)
+        fields = serializers.ModelSerializer.fields.func(pattern)
+        return fields if all(map(_is_context_free, fields.values())) else None
+
     def get_field_names(self, declared_fields, info):
         names = super().get_field_names(declared_fields, info)
         return names if self.shown is None else [name for name in names if name in self.shown]
@@ -141,6 +188,9 @@ class TenantModelSerializer(serializers.ModelSerializer):
         return field_class, kwargs
 
     def get_unique_together_validators(self):
+        return []
+
+    def get_unique_for_date_validators(self):
         return []
 
     def get_fields(self):
@@ -216,3 +266,24 @@ class TenantModelSerializer(serializers.ModelSerializer):
                 attrs.pop(name, None)
                 attrs[field.attname] = value
         return attrs
+
+    # -- Saving
+
+    def create(self, validated_data):
+        record = self.Meta.model(**validated_data)
+        record.save(force_insert=True)
+        return record
+
+    def update(self, instance, validated_data):
+        for name, value in validated_data.items():
+            setattr(instance, name, value)
+        instance.save()
+        return instance
+
+
+def _is_context_free(field):
+    if any(getattr(used, "requires_context", False) for used in (field.default, *field.validators)):
+        return False
+    return type(field) in CONTEXT_FREE and (
+        not isinstance(field, serializers.ListField) or _is_context_free(field.child)
+    )

@@ -10,11 +10,11 @@ import select
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.base.base import NO_DB_ALIAS
-from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 from django_tenants.postgresql_backend.base import DatabaseWrapper as TenantsDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
 from nexora.kernel import scope
+from nexora.kernel.db.backend.cursors import LentCursor, PlannedCursor, ScopedCursor, ScopedDebugCursor
 from nexora.kernel.db.backend.operations import DatabaseOperations
 from nexora.kernel.db.backend.schema import DatabaseSchemaEditor
 from nexora.kernel.db.login import OWNER, RUNTIME
@@ -23,27 +23,6 @@ SET_SCOPE = "SELECT set_config('nexora.tenant_id', %s, false), set_config('role'
 # Behind a pooler in transaction mode the session is another client's after COMMIT: there the scope ends with it.
 SET_LOCAL_SCOPE = SET_SCOPE.replace("false", "true")
 OUTSIDE = ("", "none")
-
-
-class ScopedCursor(CursorWrapper):
-    """A cursor may be held while scopes come and go: the scope that counts is that of the statement."""
-
-    def _execute_with_wrappers(self, sql, params, many, executor):
-        if self.db.is_pooled_by_transaction and self.db.get_autocommit():
-            # Scope and statement in one transaction; Django's cursors have read the answer by its end.
-            with self.db.wrap_database_errors, self.db.connection.transaction():
-                self.db.search_path_set_schemas = None
-                self.db._handle_search_path()
-                try:
-                    return super()._execute_with_wrappers(sql, params, many, executor)
-                finally:
-                    self.db.search_path_set_schemas = None
-        self.db._handle_search_path()
-        return super()._execute_with_wrappers(sql, params, many, executor)
-
-
-class ScopedDebugCursor(ScopedCursor, CursorDebugWrapper):
-    pass
 
 
 class DatabaseWrapper(TenantsDatabaseWrapper):
@@ -58,6 +37,7 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
         self.login = OWNER if alias == NO_DB_ALIAS else RUNTIME
         self._constructed = False
         self._scope_sent = None
+        self._lent = {}
         super().__init__(settings_dict, alias)
         self._constructed = True
 
@@ -113,6 +93,24 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
     @property
     def is_pooled_by_transaction(self):
         return self.settings_dict.get("POOLER") == "transaction" and self.login == RUNTIME
+
+    def lend_cursor(self, *, keeps_plan=False):
+        """A cursor of which there is one a session: for a statement whose whole answer is read at once.
+
+        keeps_plan   PostgreSQL plans the statement once for each session, whatever its values
+        """
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        # The plan stays with the session, which a pooler gives to somebody else after COMMIT.
+        kind = PlannedCursor if keeps_plan and not self.is_pooled_by_transaction else LentCursor
+        cursor = self._lent.get(kind)
+        if cursor is None or cursor.connection is not self.connection:
+            cursor = self._lent[kind] = kind(self.connection)
+        return self._prepare_cursor(cursor)
+
+    def _close(self):
+        self._lent.clear()
+        return super()._close()
 
     def make_cursor(self, cursor):
         return ScopedCursor(cursor, self)

@@ -1,0 +1,36 @@
+import psycopg
+from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
+
+
+class ScopedCursor(CursorWrapper):
+    """A cursor may be held while scopes come and go: the scope that counts is that of the statement."""
+
+    def _execute_with_wrappers(self, sql, params, many, executor):
+        if self.db.is_pooled_by_transaction and self.db.get_autocommit():
+            # Scope and statement in one transaction; Django's cursors have read the answer by its end.
+            with self.db.wrap_database_errors, self.db.connection.transaction():
+                self.db.search_path_set_schemas = None
+                self.db._handle_search_path()
+                try:
+                    return super()._execute_with_wrappers(sql, params, many, executor)
+                finally:
+                    self.db.search_path_set_schemas = None
+        self.db._handle_search_path()
+        return super()._execute_with_wrappers(sql, params, many, executor)
+
+
+class ScopedDebugCursor(ScopedCursor, CursorDebugWrapper):
+    pass
+
+
+class LentCursor(psycopg.Cursor):
+    """Sends values beside the SQL, where Django's cursors write them into it: PostgreSQL can keep such a plan."""
+
+    keeps_plan = False
+
+    def execute(self, query, params=None):
+        return super().execute(query, params, prepare=self.keeps_plan)
+
+
+class PlannedCursor(LentCursor):
+    keeps_plan = True
