@@ -16,9 +16,9 @@ api = [
 ]
 
 urlpatterns = [
+    path("api/v1/", include(api)),
     path("", home, name="home"),
     path("admin/", admin.site.urls),
-    path("api/v1/", include(api)),
     path("problems/", problems, name="problems"),
     path("problems/<slug:code>", problems, name="problem"),
     path("healthz", healthz),

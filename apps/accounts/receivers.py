@@ -18,14 +18,14 @@ def note_last_login(sender, user, **kwargs):
 @events.reader
 def write_audit_trail(changes):
     """One row for each change, in its tenant's trail, inside the transaction that made it."""
-    rows = [_audit_event(change) for change in changes]
+    rows, reason = [_row(change) for change in changes], "the trail itself"
     if len(rows) == 1:
-        rows[0].save(force_insert=True)
+        AuditEvent.objects.append_unpublished(reason, **rows[0])
     else:
-        AuditEvent.objects.unpublished("the trail itself").bulk_create(rows)
+        AuditEvent.objects.unpublished(reason).bulk_create([AuditEvent(**row) for row in rows])
 
 
-def _audit_event(change):
+def _row(change):
     resource = change.model._meta.label_lower
     # A deleted tenant takes its own trail along, so its end is recorded by the platform.
     gone = change.action == events.DELETED and resource == "tenants.tenant"
@@ -34,16 +34,16 @@ def _audit_event(change):
     # A key into users only where it can hold: a person of the same tenant, who has not just been deleted.
     is_local = actor is not None and actor.tenant_id == tenant_id
     is_gone = is_local and change.action == events.DELETED and change.record_id == actor.id
-    return AuditEvent(
-        tenant_id=tenant_id,
-        actor_id=actor.id if is_local and not is_gone else None,
-        actor_label=actor.label[:255] if actor else "",
-        action=change.action,
-        resource=resource,
-        record_id=change.record_id,
-        record_label=change.label,
-        changes=change.changes,
-        children=change.children,
-        ip_address=actor.address if actor else None,
-        created_at=change.at,
-    )
+    return {
+        "tenant_id": tenant_id,
+        "actor_id": actor.id if is_local and not is_gone else None,
+        "actor_label": actor.label[:255] if actor else "",
+        "action": change.action,
+        "resource": resource,
+        "record_id": change.record_id,
+        "record_label": change.label,
+        "changes": change.changes,
+        "children": change.children,
+        "ip_address": actor.address if actor else None,
+        "created_at": change.at,
+    }

@@ -159,20 +159,36 @@ class Record(models.Model):
                 }
                 events.publish(events.record_change(action, self, changes=self._described(changed, adding)))
 
-    def _do_insert(self, manager, using, fields, returning_fields, raw):
-        generated = [column for column in returning_fields if column.generated]
-        stored = None if raw else statements.insert(self, fields, generated, using)
-        if stored is None:
-            return super()._do_insert(manager, using, fields, returning_fields, raw)
-        return [[stored[column.attname] for column in returning_fields]]
+    def _save_table(self, raw=False, cls=None, force_insert=False, force_update=False, using=None, update_fields=None):
+        """Django's, by SQL that is written once; what changes the SQL (an expression for a value) Django writes."""
+        if not raw and not force_update and cls is type(self):
+            adding = force_insert or self._state.adding
+            if adding and update_fields is None and self._write_new(using):
+                return False
+            if not adding and update_fields and self._write_changes(update_fields, using):
+                return True
+        return super()._save_table(raw, cls, force_insert, force_update, using, update_fields)
 
-    def _do_update(self, base_qs, using, pk_val, values, update_fields, forced_update, returning_fields):
-        count = None
-        if values and not returning_fields:
-            count = statements.update(base_qs, pk_val, {column: value for column, _, value in values})
-        if count is None:
-            return super()._do_update(base_qs, using, pk_val, values, update_fields, forced_update, returning_fields)
-        return [()] * count
+    def _write_new(self, using):
+        columns = self._meta.concrete_fields
+        values = {column: column.pre_save(self, add=True) for column in columns if not column.generated}
+        if values[self._meta.pk] is None:
+            return False
+        stored = statements.insert(type(self), values, [column for column in columns if column.generated], using)
+        if stored is None:
+            return False
+        self.__dict__ |= stored
+        return True
+
+    def _write_changes(self, names, using):
+        columns = self._meta.concrete_fields
+        values = {column: column.pre_save(self, add=False) for column in columns if column.name in names}
+        if any(column.generated and column.referenced_fields & values.keys() for column in columns):
+            return False
+        count = statements.update(type(self), self.pk, values, using)
+        if count == 0:
+            raise self.NotUpdated("Save with update_fields did not affect any rows.")
+        return bool(count)
 
     def _described(self, changed, adding):
         """{field: [from, to]} for the event. A new record names what was set; bookkeeping columns are left out."""

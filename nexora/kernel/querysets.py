@@ -7,11 +7,11 @@ when the SQL is made, not when the queryset is, so a queryset may be built at im
 from functools import cache
 
 from django.core.exceptions import FullResultSet
-from django.db import models
+from django.db import models, router
 from django.db.models.expressions import Expression
 from django.db.models.sql import Query
 
-from nexora.kernel import scope
+from nexora.kernel import scope, statements
 from nexora.kernel.errors import UnpublishedWrite
 
 
@@ -97,3 +97,13 @@ class TenantManager(models.Manager.from_queryset(TenantQuerySet)):
         return self._queryset_class(
             model=self.model, query=in_scope(self.model).chain(), using=self._db, hints=self._hints
         )
+
+    def append_unpublished(self, reason, **values):
+        """INSERT one row of these values, by attname, and nothing else: no instance, no signal, no event."""
+        if not reason:
+            raise ValueError("append_unpublished() needs a reason.")
+        columns = {column.attname: column for column in self.model._meta.concrete_fields}
+        values = {columns[attname]: value for attname, value in values.items()}
+        return statements.insert(self.model, values, (), router.db_for_write(self.model))
+
+    append_unpublished.alters_data = True

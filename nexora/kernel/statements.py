@@ -170,14 +170,13 @@ class Insert:
 _inserts, _updates = Statements(), Statements()
 
 
-def insert(record, columns, generated, using):
-    """INSERT a record with the values of these columns; {attname: value} as stored, of `generated` columns too.
+def insert(model, values, generated, using):
+    """INSERT {column: value}; {attname: value} as stored, of `generated` columns too.
 
     None if one of the values is an expression, which changes the SQL: the ORM must then write it anew.
     """
-    model, values, given, left_out = type(record), {}, [], [*generated]
-    for column in columns:
-        value = values[column.attname] = column.pre_save(record, add=True)
+    given, left_out = [], [*generated]
+    for column, value in values.items():
         if isinstance(value, DatabaseDefault):
             left_out.append(column)
         elif hasattr(value, "resolve_expression"):
@@ -186,18 +185,19 @@ def insert(record, columns, generated, using):
             given.append(column)
     key = model, tuple(column.attname for column in given), tuple(column.attname for column in left_out), using
     statement = _inserts.get(key, lambda: Insert(model, given, left_out, using))
-    row = statement.send(values, connections[using])
-    return values | {column.attname: value for column, value in zip(left_out, row, strict=True)}
+    stored = {column.attname: value for column, value in values.items()}
+    row = statement.send(stored, connections[using])
+    return stored | {column.attname: value for column, value in zip(left_out, row, strict=True)}
 
 
-def update(queryset, key, values):
-    """UPDATE the record of this primary key, narrowed to the rows of `queryset`, with {column: value}; how many it was.
+def update(model, key, values, using):
+    """UPDATE the record with this primary key, if it is in scope, with {column: value}; how many it was.
 
     None if one of the values is an expression.
     """
     if any(hasattr(value, "resolve_expression") for value in values.values()):
         return None
-    current, model = scope.require(f"Writing a {queryset.model._meta.verbose_name}"), queryset.model
-    shape = model, current.is_over_all_tenants, tuple(column.attname for column in values), queryset.db
-    statement = _updates.get(shape, lambda: Update(queryset, values))
+    current = scope.require(f"Writing a {model._meta.verbose_name}")
+    shape = model, current.is_over_all_tenants, tuple(column.attname for column in values), using
+    statement = _updates.get(shape, lambda: Update(model._base_manager.using(using), values))
     return statement.count({KEY: key} | {column.attname: value for column, value in values.items()})

@@ -136,5 +136,5 @@ def test_an_update_finds_no_row_of_another_tenant(acme, globex, fresh):
     ours, theirs = CustomerFactory(tenant=acme), CustomerFactory(tenant=globex)
     name = Customer._meta.get_field("name")
     with tenant_scope(acme):
-        assert statements.update(Customer.objects.all(), ours.pk, {name: "Mine"}) == 1
-        assert statements.update(Customer.objects.all(), theirs.pk, {name: "Mine"}) == 0
+        assert statements.update(Customer, ours.pk, {name: "Mine"}, "default") == 1
+        assert statements.update(Customer, theirs.pk, {name: "Mine"}, "default") == 0

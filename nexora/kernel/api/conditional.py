@@ -5,17 +5,21 @@ A record's ETag is a hash of its full representation, whichever path made that a
 
 import hashlib
 import json
+import re
 
 import orjson
 from django.utils.http import parse_etags
 from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
 
-from nexora.kernel.api.formats import JSONRenderer
+from nexora.kernel.api.formats import JSONDocument, JSONRenderer
 from nexora.kernel.errors import NexoraError
 
 IF_MATCH, IF_NONE_MATCH = "If-Match", "If-None-Match"
+# As WSGI calls them: `request.headers` would first make a dictionary of all.
+MATCH, NONE_MATCH = "HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"
 DIGEST_SIZE = 16
+HUGE = re.compile(rb"\d{19}").search
 plain_text = JSONEncoder().default
 
 
@@ -28,8 +32,11 @@ class PreconditionFailed(NexoraError):
 
 
 def etag_of(representation):
-    """The ETag, in its quotes, of what a serializer or the fast path made of a record."""
-    if not isinstance(representation, dict):
+    """The ETag, in its quotes, of what a serializer or, as bytes, the fast path made of a record."""
+    if isinstance(representation, bytes):
+        # orjson reads whole numbers beyond 64 bits as floats.
+        representation = (json if HUGE(representation) else orjson).loads(representation)
+    elif not isinstance(representation, dict):
         representation = json.loads(JSONRenderer().render(representation))
     try:
         canonical = orjson.dumps(representation, plain_text, orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)
@@ -40,12 +47,12 @@ def etag_of(representation):
 
 
 def is_conditional(request):
-    return IF_MATCH in request.headers or IF_NONE_MATCH in request.headers
+    return MATCH in request.META or NONE_MATCH in request.META
 
 
 def ensure_as_expected(request, etag):
     """PreconditionFailed unless a write's headers admit the record as it is. Call it with the row locked."""
-    expected, unexpected = request.headers.get(IF_MATCH), request.headers.get(IF_NONE_MATCH)
+    expected, unexpected = request.META.get(MATCH), request.META.get(NONE_MATCH)
     # A weak tag never matches here: it does not promise that nothing was overwritten.
     if expected is not None and not {"*", etag} & set(parse_etags(expected)):
         raise PreconditionFailed(
@@ -57,8 +64,8 @@ def ensure_as_expected(request, etag):
 
 def tagged(request, response):
     """A record's answer with its ETag; 304 if the client has it already."""
-    etag = etag_of(response.data)
-    known = request.headers.get(IF_NONE_MATCH)
+    etag = etag_of(response.content if isinstance(response, JSONDocument) else response.data)
+    known = request.META.get(NONE_MATCH)
     if known is not None and request.method in ("GET", "HEAD") and _names(known, etag):
         response = Response(status=304)
     response["ETag"] = etag

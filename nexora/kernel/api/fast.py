@@ -1,7 +1,7 @@
 """The fast read path: PostgreSQL writes the JSON, and each shape of query is compiled by the ORM once.
 
 A viewset that says `fast = True` answers list and retrieve from here. What it cannot honour is refused when the class
-is made; a request whose shape it does not know (a count, a filter on an array) takes the plain path, and so does every
+is made; a request whose shape it does not know (a filter on an array) takes the plain path, and so does every
 request with a mistake in it, so that there is one place where mistakes are put into words.
 
 A compiled statement holds slots where values go. Its key holds whatever changes the SQL: fields, the role's reach, the
@@ -9,8 +9,6 @@ kind of scope, filters, the number of words, order, cursor and page size. The te
 the session's scope is set as for any other: see nexora.kernel.db.backend.
 """
 
-import json
-import re
 from itertools import pairwise
 
 import orjson
@@ -18,7 +16,6 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import Expression, F, IntegerField, TextField
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
-from rest_framework.response import Response
 
 from nexora.kernel import scope
 from nexora.kernel.api import json_sql
@@ -30,6 +27,7 @@ from nexora.kernel.api.filters import (
     search_words,
     words_begin,
 )
+from nexora.kernel.api.formats import JSONDocument, JSONRenderer
 from nexora.kernel.api.pagination import Order, decode_cursor
 from nexora.kernel.permissions import ALL, OWN, narrow, reach
 from nexora.kernel.statements import KEY, Find, Slot, Statement
@@ -40,7 +38,6 @@ PERSON = "person"
 PAGE = """SELECT count(*), string_agg(document, ',') FILTER (WHERE number <= {size}){last}{beside}
 FROM (SELECT *, row_number() OVER () FROM ({rows}) found) page (document, {keys}, number)"""
 COUNTED = ", (SELECT count(*) FROM ({}) counted)"
-HUGE = re.compile(r"\d{19}").search
 
 
 class Unsuited(Exception):
@@ -234,7 +231,7 @@ class FastList(ListModelMixin):
         page = self.fast_page(request) if self.fast else None
         if page is None:
             return super().list(request, *args, **kwargs)
-        return self.get_paginated_response(page)
+        return JSONDocument(JSONRenderer().render(self.paginator.page(page)))
 
     def fast_page(self, request):
         try:
@@ -258,7 +255,7 @@ class FastRetrieve(RetrieveModelMixin):
         found = self.fast_record(request) if self.fast else None
         if found is None:
             return super().retrieve(request, *args, **kwargs)
-        return Response(found)
+        return JSONDocument(found)
 
     def fast_record(self, request):
         record_id = self.requested_id()
@@ -273,8 +270,7 @@ class FastRetrieve(RetrieveModelMixin):
         row = statement.fetch({PERSON: request.user.pk, KEY: record_id})
         if row is None:
             raise self.not_found()
-        # orjson reads whole numbers beyond 64 bits as floats.
-        return (json if HUGE(row[0]) else orjson).loads(row[0])
+        return row[0].encode()
 
     def _one(self, names):
         rows = compiled_queryset(self).filter(pk=Slot(KEY, self.resource._meta.pk))

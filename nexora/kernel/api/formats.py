@@ -4,6 +4,7 @@ import json
 
 import orjson
 from django.core.exceptions import ValidationError
+from django.http import HttpResponse
 from rest_framework.exceptions import NotAcceptable, ParseError
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import JSONParser
@@ -63,6 +64,13 @@ class JSONRenderer(FrameworkJSONRenderer):
         except orjson.JSONEncodeError:
             # Whole numbers beyond 64 bits, written to a column by SQL.
             return super().render(data, accepted_media_type, renderer_context)
+
+
+class JSONDocument(HttpResponse):
+    """An answer that is JSON already: bytes, or text in UTF-8."""
+
+    def __init__(self, text):
+        super().__init__(text, content_type="application/json")
 
 
 class JSONNegotiation(DefaultContentNegotiation):

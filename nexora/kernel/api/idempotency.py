@@ -18,6 +18,7 @@ from nexora.kernel.api.formats import JSONRenderer
 from nexora.kernel.errors import NexoraError
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
+META_KEY = "HTTP_IDEMPOTENCY_KEY"
 MAX_LENGTH = 255
 KEY = re.compile(rf"[\x20-\x7e]{{1,{MAX_LENGTH}}}")
 KEPT_HEADERS = ("Location", "ETag")
@@ -78,7 +79,7 @@ def register(store):
 
 def once(request, perform):
     """The answer of `perform()`, or that of the first time. Belongs inside the transaction of the write."""
-    if request.method != "POST" or HEADER not in request.headers:
+    if request.method != "POST" or META_KEY not in request.META:
         return perform()
     claim = claim_of(request)
     (store,) = _stores
@@ -100,7 +101,7 @@ def once(request, perform):
 
 
 def claim_of(request):
-    key = request.headers[HEADER]
+    key = request.META[META_KEY]
     if not KEY.fullmatch(key):
         raise invalid({HEADER: [f"1 to {MAX_LENGTH} printable ASCII characters, a random UUID for instance."]})
     return Claim(

@@ -8,7 +8,7 @@ from rest_framework import serializers as drf
 from nexora.kernel.api import serializers as ours
 
 AS_IT_IS = "{column}"
-# DRF's ISO 8601: microseconds where there are any, always six digits, and Z.
+# ISO 8601: microseconds where there are any, always six digits, and Z.
 MOMENT = (
     "to_char({column} AT TIME ZONE 'UTC', CASE WHEN {column} = date_trunc('second', {column}) "
     'THEN \'YYYY-MM-DD"T"HH24:MI:SS"Z"\' ELSE \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\' END)'
@@ -20,12 +20,12 @@ WRITTEN = {
     drf.CharField: AS_IT_IS,
     drf.ChoiceField: AS_IT_IS,
     drf.DateField: AS_IT_IS,
-    drf.DateTimeField: MOMENT,
     drf.EmailField: AS_IT_IS,
     drf.IntegerField: AS_IT_IS,
     drf.IPAddressField: "host({column})",
     drf.UUIDField: AS_IT_IS,
     ours.JSONField: AS_IT_IS,
+    ours.MomentField: MOMENT,
     ours.SlugField: AS_IT_IS,
     ours.TenantRelatedField: AS_IT_IS,
     ours.TextField: AS_IT_IS,

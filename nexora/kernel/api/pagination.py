@@ -8,7 +8,7 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from uuid import UUID
 
 from django.conf import settings
@@ -129,8 +129,13 @@ def _seal(order, payload):
     """Binds a cursor to its list, order and tenant, so that an altered or borrowed one is refused."""
     current = scope.current()
     context = f"{order.model._meta.label_lower}|{order.signature}|{current.tenant_id if current else None}|"
-    key = hashlib.blake2b(settings.SECRET_KEY.encode(), person=b"nexora-cursor").digest()
+    key = _seal_key(settings.SECRET_KEY)
     return hashlib.blake2b(context.encode() + payload, key=key, digest_size=SEAL_BYTES).digest()
+
+
+@cache
+def _seal_key(secret):
+    return hashlib.blake2b(secret.encode(), person=b"nexora-cursor").digest()
 
 
 def encode_cursor(order, position):
@@ -205,7 +210,11 @@ class KeysetPagination(BasePagination):
 
     @staticmethod
     def next_address(request, order, position):
-        return replace_query_param(request.build_absolute_uri(), "cursor", encode_cursor(order, position))
+        address, cursor = request.build_absolute_uri(), encode_cursor(order, position)
+        if "cursor" in request.query_params:
+            return replace_query_param(address, "cursor", cursor)
+        # The cursor is made of letters that stand for themselves.
+        return f"{address}{'&' if '?' in address else '?'}cursor={cursor}"
 
     def get_page_size(self, request):
         text = request.query_params.get("page_size")
@@ -222,9 +231,12 @@ class KeysetPagination(BasePagination):
         except KeyError:
             raise ValueError("true or false.") from None
 
+    def page(self, rows):
+        page = {**self.found, "results": rows, "next": self.next}
+        return page if self.count is None else page | {COUNT: self.count}
+
     def get_paginated_response(self, data):
-        answer = {**self.found, "results": data, "next": self.next}
-        return Response(answer if self.count is None else answer | {COUNT: self.count})
+        return Response(self.page(data))
 
     def get_paginated_response_schema(self, schema):
         return {

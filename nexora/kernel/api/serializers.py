@@ -2,6 +2,7 @@
 
 import copy
 import uuid
+from datetime import UTC
 from functools import cache, cached_property
 
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -53,6 +54,11 @@ class WholeNumberField(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
+class MomentField(serializers.DateTimeField):
+    def to_representation(self, value):
+        return value and value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 class MoneyField(serializers.DecimalField):
     """A Decimal: text in answers, text or a number in requests."""
 
@@ -89,7 +95,6 @@ CONTEXT_FREE = {
     serializers.CharField,
     serializers.ChoiceField,
     serializers.DateField,
-    serializers.DateTimeField,
     serializers.DecimalField,
     serializers.EmailField,
     serializers.IntegerField,
@@ -97,6 +102,7 @@ CONTEXT_FREE = {
     serializers.ListField,
     serializers.UUIDField,
     JSONField,
+    MomentField,
     MoneyField,
     SlugField,
     TenantRelatedField,
@@ -124,6 +130,7 @@ class TenantModelSerializer(serializers.ModelSerializer):
         models.SlugField: SlugField,
         models.IntegerField: WholeNumberField,
         models.BigIntegerField: WholeNumberField,
+        models.DateTimeField: MomentField,
         models.DecimalField: MoneyField,
         models.JSONField: JSONField,
     }
@@ -243,13 +250,11 @@ class TenantModelSerializer(serializers.ModelSerializer):
         columns = {field.name: field for field in model._meta.concrete_fields}
         given = {name: value for name, value in attrs.items() if name in columns}
         if isinstance(self.instance, models.Model):
-            candidate = copy.copy(self.instance)
-            candidate._state = copy.copy(candidate._state)
-            candidate._state.fields_cache = {}
+            candidate = _twin(self.instance)
             for name, value in given.items():
                 setattr(candidate, name, value)
         else:
-            candidate = model(**given)
+            candidate = self.candidate = model(**given)
         # A foreign key's own check would ask the database again for the record that the field has just fetched.
         unchecked = [name for name, field in columns.items() if name not in given or field.is_relation]
         before = {field.attname: candidate.__dict__.get(field.attname) for field in columns.values()}
@@ -270,7 +275,10 @@ class TenantModelSerializer(serializers.ModelSerializer):
     # -- Saving
 
     def create(self, validated_data):
-        record = self.Meta.model(**validated_data)
+        record = self.candidate
+        for name, value in validated_data.items():
+            if record.__dict__.get(name, self) is not value:
+                setattr(record, name, value)
         record.save(force_insert=True)
         return record
 
@@ -279,6 +287,15 @@ class TenantModelSerializer(serializers.ModelSerializer):
             setattr(instance, name, value)
         instance.save()
         return instance
+
+
+def _twin(record):
+    """A record with the same values, whose related records are looked up anew."""
+    twin = type(record).__new__(type(record))
+    twin.__dict__ |= record.__dict__
+    twin._state = copy.copy(record._state)
+    twin._state.fields_cache = {}
+    return twin
 
 
 def _is_context_free(field):
