@@ -5,14 +5,18 @@ import uuid
 from datetime import UTC
 from functools import cache, cached_property
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import models
 from rest_framework import serializers
 from rest_framework.fields import SkipField, empty
 from rest_framework.validators import UniqueValidator
 
+from nexora.kernel import scope
 from nexora.kernel.api.constraints import NO_SUCH_RECORD
+from nexora.kernel.fields import TenantForeignKey
 from nexora.kernel.json import validate_json
+from nexora.kernel.querysets import TenantManager
 
 READ_ONLY = "Read-only. Leave it out, or send the value that it has."
 UNKNOWN_FIELD = "Unknown field."
@@ -86,7 +90,18 @@ class TenantRelatedField(serializers.PrimaryKeyRelatedField):
             key = None
         if key is None:
             self.fail("incorrect_type")
-        return super().to_internal_value(key)
+        return self._reference(key) if self._is_checked_by_database() else super().to_internal_value(key)
+
+    def _is_checked_by_database(self):
+        """Whether the composite foreign key of the column admits just the records that this field would find."""
+        column = self.parent.Meta.model._meta.get_field(self.source)
+        is_everyone = isinstance(self.queryset, TenantManager)
+        return is_everyone and isinstance(column, TenantForeignKey) and scope.require("A relation").kind == scope.TENANT
+
+    def _reference(self, key):
+        """The record, of which nothing is known yet but its key: the first look at more fetches it."""
+        model = self.queryset.model
+        return model.from_db(self.queryset.db, [model._meta.pk.attname], [key])
 
 
 # By exact class: fields that look at nothing but the value they are given, so that all requests may share them.
@@ -255,7 +270,7 @@ class TenantModelSerializer(serializers.ModelSerializer):
                 setattr(candidate, name, value)
         else:
             candidate = self.candidate = model(**given)
-        # A foreign key's own check would ask the database again for the record that the field has just fetched.
+        # A foreign key's own check would ask the database, which looks anyway when it stores the key.
         unchecked = [name for name, field in columns.items() if name not in given or field.is_relation]
         before = {field.attname: candidate.__dict__.get(field.attname) for field in columns.values()}
         try:
@@ -263,6 +278,11 @@ class TenantModelSerializer(serializers.ModelSerializer):
             candidate.clean()
         except DjangoValidationError as error:
             raise serializers.ValidationError(serializers.as_serializer_error(error)) from error
+        except ObjectDoesNotExist as error:
+            # clean() looked at a record that a relation only refers to.
+            relations = [name for name in given if columns[name].is_relation]
+            missing = [name for name in relations if isinstance(error, columns[name].related_model.DoesNotExist)]
+            raise serializers.ValidationError({name: [NO_SUCH_RECORD] for name in missing or relations}) from error
         for name, field in columns.items():
             value = candidate.__dict__.get(field.attname)
             if name in given and not field.is_relation:
