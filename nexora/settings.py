@@ -94,7 +94,7 @@ MIDDLEWARE = [
     "nexora.kernel.api.limits.limits",
     "apps.tenants.middleware.TenantMiddleware",
     "nexora.kernel.middleware.Sessions",
-    "django.middleware.common.CommonMiddleware",
+    "nexora.kernel.middleware.Common",
     "nexora.kernel.middleware.CsrfProtection",
     "nexora.kernel.middleware.Authentication",
     "nexora.kernel.middleware.Messages",

@@ -7,6 +7,7 @@ it pass. They stay in MIDDLEWARE as classes of their own, because Django's check
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
+from django.middleware.common import CommonMiddleware
 from django.middleware.csp import ContentSecurityPolicyMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 
@@ -22,6 +23,12 @@ class PagesOnly:
         if request.path_info.startswith(API):
             return self.get_response(request)
         return super().__call__(request)
+
+
+class Common(CommonMiddleware):
+    def process_request(self, request):
+        # It looks at user agents and at "www."; the host is the tenant's middleware's to judge.
+        return None if request.path_info.startswith(API) else super().process_request(request)
 
 
 class Sessions(PagesOnly, SessionMiddleware):

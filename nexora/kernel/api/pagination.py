@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from uuid import UUID
 
+import orjson
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import F, Q
@@ -139,7 +140,7 @@ def _seal_key(secret):
 
 
 def encode_cursor(order, position):
-    payload = json.dumps([plain(value) for value in position], separators=(",", ":")).encode()
+    payload = orjson.dumps([plain(value) for value in position])
     return _text(_seal(order, payload) + payload)
 
 
