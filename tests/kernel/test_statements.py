@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from django.db import connection
+from django.db import ProgrammingError, connection, transaction
 from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Lower
 from django.test.utils import CaptureQueriesContext
@@ -138,3 +138,50 @@ def test_an_update_finds_no_row_of_another_tenant(acme, globex, fresh):
     with tenant_scope(acme):
         assert statements.update(Customer, ours.pk, {name: "Mine"}, "default") == 1
         assert statements.update(Customer, theirs.pk, {name: "Mine"}, "default") == 0
+
+
+def test_a_kept_plan_keeps_no_rights(acme, globex, fresh):
+    """PostgreSQL plans an INSERT once for each session; which rows it admits follows the scope all the same."""
+    columns = {column.attname: column for column in Customer._meta.concrete_fields}
+
+    def insert(tenant):
+        values = {columns["tenant_id"]: tenant.pk, columns["name"]: "Ada"}
+        return statements.insert(Customer, values, (), "default")
+
+    for _ in range(8):  # PostgreSQL takes one plan for all values after five
+        with tenant_scope(acme):
+            insert(acme)
+        with unscoped(reason="test"):
+            insert(globex)
+    with tenant_scope(acme), pytest.raises(ProgrammingError, match="row-level security"), transaction.atomic():
+        insert(globex)
+    with tenant_scope(globex):
+        assert Customer.objects.count() == 8
+
+
+def test_one_cursor_serves_a_session_until_the_session_ends(acme):
+    customer = CustomerFactory(tenant=acme)
+    with tenant_scope(acme):
+        find = Find(by_key())
+        assert find.record({KEY: customer.pk}) and find.record({KEY: customer.pk})
+        kept = list(connection._lent.values())
+        find.record({KEY: customer.pk})
+        assert list(connection._lent.values()) == kept and len({type(cursor) for cursor in kept}) == len(kept)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_session_has_cursors_of_its_own(acme):
+    customer = CustomerFactory(tenant=acme)
+    with tenant_scope(acme):
+        find = Find(by_key())
+        for _ in range(3):
+            assert find.record({KEY: customer.pk}) == customer
+            connection.close()
+            assert not connection._lent
+
+
+def test_logs_show_what_was_sent(acme):
+    with CaptureQueriesContext(connection) as queries:
+        CustomerFactory(tenant=acme, name="Ada %s 'O")
+    (sent,) = [query["sql"] for query in queries if query["sql"].startswith('INSERT INTO "customers"')]
+    assert "'Ada %s ''O'" in sent and "$1" not in sent
