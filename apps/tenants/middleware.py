@@ -1,8 +1,8 @@
 from django.core.exceptions import DisallowedHost
-from django.db import OperationalError
 from django_tenants.middleware.main import TenantMainMiddleware
 
-from nexora.kernel.errors import NexoraError, Unavailable
+from nexora.kernel.api.exceptions import DATABASE_AWAY, as_error
+from nexora.kernel.errors import NexoraError
 from nexora.kernel.pages import refusal
 from nexora.kernel.scope import tenant_scope
 
@@ -44,10 +44,8 @@ class TenantMiddleware(TenantMainMiddleware):
             tenant = find_tenant(host)
         except DisallowedHost:
             return self.no_tenant_found(request, "")
-        except OperationalError:
-            response = refusal(request, Unavailable("The database does not answer. Try again in a few seconds."))
-            response["Retry-After"] = "2"
-            return response
+        except DATABASE_AWAY as error:
+            return refusal(request, as_error(error))
         if tenant is None:
             return self.no_tenant_found(request, host)
         if not tenant.is_open:

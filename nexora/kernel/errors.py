@@ -10,11 +10,13 @@ class NexoraError(Exception):
     codes   {code: sentence} of further codes that it is raised with; with the docstring, what /problems/<code> shows
     detail  a sentence: what happened, to what, and what to do
     fields  {field: [sentences]} where particular inputs are at fault
+    wait    seconds after which the same request may succeed; the Retry-After header
     """
 
     status = 400
     code = "refused"
     title = "Refused"
+    wait = None
 
     def __init__(self, detail, *, code=None, fields=None, **extra):
         super().__init__(detail)
@@ -107,3 +109,4 @@ class Unavailable(NexoraError):
     status = 503
     code = "database_unavailable"
     title = "Temporarily unavailable"
+    wait = 2

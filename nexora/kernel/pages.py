@@ -27,8 +27,9 @@ def problem_document(error, path):
 
 def refusal(request, error):
     """The answer to a request that a NexoraError ends."""
+    headers = {"Retry-After": str(error.wait)} if error.wait else None
     if wants_json(request):
         body = orjson.dumps(problem_document(error, request.path))
-        return HttpResponse(body, status=error.status, content_type="application/problem+json")
+        return HttpResponse(body, status=error.status, content_type="application/problem+json", headers=headers)
     page = render_to_string("pages/refusal.html", {"error": error}, request=None)
-    return HttpResponse(page, status=error.status)
+    return HttpResponse(page, status=error.status, headers=headers)

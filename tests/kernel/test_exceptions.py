@@ -2,7 +2,7 @@ import json
 
 import pytest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
-from django.db import DataError, IntegrityError, OperationalError, connection, transaction
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.http import Http404
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
@@ -12,6 +12,7 @@ from apps.analytics.models import AIInsight
 from apps.crm.models import Activity, Customer, Deal
 from nexora.kernel import errors
 from nexora.kernel.api.exceptions import as_error, catalogue, flatten, page_not_found, server_error
+from nexora.kernel.db.embedded import EmbeddedError
 from nexora.kernel.scope import tenant_scope, unscoped
 from tests.factories import (
     ActivityFactory,
@@ -44,6 +45,8 @@ MEMBERS = {"type", "title", "status", "code", "detail", "instance"}
         (ValidationError({"a": "no"}), 400, "invalid"),
         (RequestDataTooBig(), 413, "too_large"),
         (OperationalError(), 503, "database_unavailable"),
+        (InterfaceError(), 503, "database_unavailable"),
+        (EmbeddedError(), 503, "database_unavailable"),
         (DataError(), 400, "invalid"),
         (IntegrityError(), 409, "conflict"),
     ],
@@ -112,6 +115,27 @@ def test_handlers_answer_people_with_a_page(rf):
     assert page_not_found(rf.get("/somewhere"), Http404()).headers["Content-Type"].startswith("text/html")
     assert server_error(rf.get("/somewhere")).headers["Content-Type"].startswith("text/html")
     assert json.loads(server_error(rf.get("/api/v1/x")).content)["code"] == "internal_error"
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"), [("/admin/crm/customer/", "text/html"), ("/api/v1/auth/me/", "application/problem+json")]
+)
+def test_a_database_that_is_away_is_503_wherever_it_is_missed(
+    client_for, admin_client_for, manager, monkeypatch, address, kind
+):
+    client = (admin_client_for if kind == "text/html" else client_for)(manager)
+    client.raise_request_exception = False
+    assert client.get(address).status_code == 200
+
+    def away(*args):
+        raise OperationalError("secret")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(connection, "cursor", away)
+        answer = client.get(address)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert answer.headers["Content-Type"].startswith(kind)
+    assert b"Temporarily unavailable" in answer.content and b"secret" not in answer.content
 
 
 # -- The database's refusals, in the words of the models

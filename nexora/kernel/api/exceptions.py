@@ -1,6 +1,7 @@
 """Every error as problem+json (RFC 9457): ours, the framework's and the database's, in one shape."""
 
 import logging
+import sys
 
 from django.conf import settings
 from django.core import exceptions as django_exceptions
@@ -12,13 +13,14 @@ from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
 from nexora.kernel.api.constraints import refused_by_database
+from nexora.kernel.db.embedded import EmbeddedError
 from nexora.kernel.errors import Forbidden, Invalid, NexoraError, NotSignedIn, Unavailable
 from nexora.kernel.pages import problem_document, refusal, wants_json
 
 log = logging.getLogger("nexora.api")
 
 NON_FIELD = "non_field_errors"
-RETRY_SECONDS = 2
+DATABASE_AWAY = (OperationalError, InterfaceError, EmbeddedError)
 
 
 class Malformed(NexoraError):
@@ -113,10 +115,8 @@ def problem_handler(exc, context):
     if error.status == 401:
         challenge = getattr(exc, "auth_header", None) or context["view"].get_authenticate_header(request)
         response["WWW-Authenticate"] = challenge or "Bearer"
-    if wait := getattr(exc, "wait", None):
+    if wait := getattr(exc, "wait", None) or error.wait:
         response["Retry-After"] = str(max(1, round(wait)))
-    elif error.status == 503:
-        response["Retry-After"] = str(RETRY_SECONDS)
     return response
 
 
@@ -149,7 +149,7 @@ def as_error(exc, method="GET"):
             return Invalid("One of the values is too large, too long or of the wrong kind to be stored. Correct it.")
         case UnicodeEncodeError():
             return Invalid("The text holds half a character (a lone surrogate), which cannot be stored. Remove it.")
-        case OperationalError() | InterfaceError():
+        case _ if isinstance(exc, DATABASE_AWAY):
             log.warning("the database is unavailable: %s", exc)
             return Unavailable("The database did not answer in time. Send the request again in a few seconds.")
     return None
@@ -232,6 +232,10 @@ def page_not_found(request, exception):
 
 
 def server_error(request):
+    # Django calls this while it handles the exception, wherever that came from.
+    error = as_error(sys.exception())
+    if isinstance(error, Unavailable):
+        return refusal(request, error)
     if wants_json(request):
         return refusal(request, InternalError("This is a fault of ours, and it is in our log. Try again later."))
     return defaults.server_error(request)
