@@ -5,7 +5,7 @@ import json
 
 import pytest
 from django.conf import settings
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 
 from nexora.kernel.api.limits import MAX_QUERY_LENGTH, body_error
 
@@ -72,6 +72,16 @@ def test_no_more_is_read_of_a_body_in_chunks_than_says_that_it_is_too_large():
     request.META["wsgi.input"] = endless
     assert body_error(request).status == 413
     assert endless.tell() == LIMIT + 1
+
+
+@pytest.mark.parametrize("host", ["acme.localhost", "nobody.localhost"])
+def test_what_is_refused_unread_is_read_before_the_answer(acme, host):
+    """Or granian would end the connection, and the next request on it would fail."""
+    body = io.BytesIO(body_of(1000))
+    request = {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": "1000", "wsgi.input": body}
+    answer = Client(HTTP_HOST=host).post("/api/v1/nowhere/", **request)
+    assert answer.status_code == 404
+    assert body.tell() == 1000
 
 
 @pytest.mark.parametrize("address", [ADDRESS, "/api/v1/auth/token/", "/api/v1/nowhere/", "/admin/"])

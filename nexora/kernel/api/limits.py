@@ -1,6 +1,9 @@
 """How much a request may carry. Refused before anybody is looked up and before the body is read."""
 
+from contextlib import suppress
+
 from django.conf import settings
+from django.http.request import UnreadablePostError
 
 from nexora.kernel.api.exceptions import TooLarge, UriTooLong
 from nexora.kernel.pages import refusal
@@ -10,8 +13,17 @@ MAX_QUERY_LENGTH = 16 * 1024
 
 def limits(get_response):
     def middleware(request):
-        error = query_error(request.META) or (body_error(request) if request.path.startswith("/api/") else None)
-        return refusal(request, error) if error else get_response(request)
+        is_api = request.path.startswith("/api/")
+        error = query_error(request.META) or (body_error(request) if is_api else None)
+        if error:
+            return refusal(request, error)
+        response = get_response(request)
+        if is_api:
+            # Of a request that was refused before anybody read it. The server would end the connection with the rest
+            # of the body still on its way, and the client's next request would meet a broken one.
+            with suppress(UnreadablePostError):
+                request.read()
+        return response
 
     return middleware
 
