@@ -1,11 +1,15 @@
 import psycopg
 from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
+from django.db.utils import InterfaceError
 
 
 class ScopedCursor(CursorWrapper):
     """A cursor may be held while scopes come and go: the scope that counts is that of the statement."""
 
     def _execute_with_wrappers(self, sql, params, many, executor):
+        if self.cursor.connection is not self.db.connection:
+            # It went back to the pool: whoever has it now, the scope that is set there is theirs.
+            raise InterfaceError("The connection of this cursor is closed.")
         if self.db.is_pooled_by_transaction and self.db.get_autocommit():
             # Scope and statement in one transaction; Django's cursors have read the answer by its end.
             with self.db.wrap_database_errors, self.db.connection.transaction():
