@@ -15,6 +15,8 @@ def another_session(*, login=None, database=None):
         connection.login = login
     if database:
         connection.settings_dict["NAME"] = database
+        # Django's pool, if there is one, leads to the test database.
+        connection.settings_dict["OPTIONS"].pop("pool", None)
     try:
         yield connection
     finally:

@@ -9,7 +9,7 @@ from django.db import connection, connections
 
 from apps.tenants.models import Tenant
 from nexora.kernel import scope
-from nexora.kernel.db import login
+from nexora.kernel.db import login, pool
 from nexora.kernel.db.login import owner_login
 from nexora.kernel.scope import unscoped
 from tests.database import another_session
@@ -126,7 +126,7 @@ def test_urls_name_both_logins():
     assert (entry["USER"], entry["PASSWORD"], entry["HOST"], entry["PORT"], entry["NAME"]) == (
         "app", "s@crt", "db", "6432", "shop",
     )  # fmt: skip
-    assert entry["OPTIONS"] == {"sslmode": "require"}
+    assert entry["OPTIONS"] == {"connect_timeout": "5", "sslmode": "require"}
     assert entry["OWNER"]["USER"] == "own"
     assert entry["EMBEDDED"] is None
 
@@ -147,8 +147,8 @@ def test_a_url_that_lacks_something_is_refused_without_showing_it(url):
 def test_pools_are_asked_for_by_name():
     url = "postgresql://app@db/shop"
     assert settings_from(DATABASE_URL=url)["CONN_MAX_AGE"] == 600
-    pooled = settings_from(DATABASE_URL=f"{url}?sslmode=require", DATABASE_POOL="1")
-    assert pooled["OPTIONS"] == {"pool": True, "sslmode": "require"} and pooled["CONN_MAX_AGE"] == 0
+    pooled = settings_from(DATABASE_URL=f"{url}?connect_timeout=9", DATABASE_POOL="1")
+    assert pooled["OPTIONS"] == {"pool": pool.OPTIONS, "connect_timeout": "9"} and pooled["CONN_MAX_AGE"] == 0
     behind = settings_from(DATABASE_URL=url, DATABASE_POOLER="transaction")
     assert behind["POOLER"] == "transaction" and behind["DISABLE_SERVER_SIDE_CURSORS"]
     for wrong in ({"DATABASE_POOL": "yes"}, {"DATABASE_POOLER": "session"}):

@@ -7,6 +7,7 @@ connection uses is chosen before it is opened: logging in as the owner and stepp
 
 from contextlib import contextmanager
 
+from nexora.kernel.db import pool
 from nexora.kernel.scope import owner_scope
 
 RUNTIME, OWNER = "runtime", "owner"
@@ -30,12 +31,15 @@ def database_settings(environ, data_dir):
         raise ValueError(f"DATABASE_POOLER must be transaction or unset, not {pooler!r}.")
     if pooler:
         base |= {"POOLER": pooler, "DISABLE_SERVER_SIDE_CURSORS": True}
-    pool = environ.get("DATABASE_POOL", "")
-    if pool not in ("", "0", "1"):
-        raise ValueError(f"DATABASE_POOL must be 0 or 1, not {pool!r}.")
-    # Django's pool hands connections from thread to thread, so none may be kept by one.
-    base |= {"CONN_MAX_AGE": 0} if pool == "1" else {}
-    options = {"pool": True} if pool == "1" else {}
+    pooled = environ.get("DATABASE_POOL", "")
+    if pooled not in ("", "0", "1"):
+        raise ValueError(f"DATABASE_POOL must be 0 or 1, not {pooled!r}.")
+    # A machine that is gone says nothing; by itself libpq would wait for minutes. A URL may say otherwise.
+    options = {"connect_timeout": "5"}
+    if pooled == "1":
+        # Django's pool hands connections from thread to thread, so none may be kept by one.
+        base |= {"CONN_MAX_AGE": 0}
+        options |= {"pool": pool.OPTIONS}
     url = environ.get("DATABASE_URL")
     if not url:
         return base | {
@@ -54,7 +58,7 @@ def database_settings(environ, data_dir):
                 "DATABASE_URL and DATABASE_OWNER_URL name the same user; the runtime must not own the tables."
             )
         owner = {key: parsed[key] for key in ("USER", "PASSWORD", "HOST", "PORT")}
-    return base | runtime | {"OPTIONS": runtime["OPTIONS"] | options, "OWNER": owner}
+    return base | runtime | {"OPTIONS": options | runtime["OPTIONS"], "OWNER": owner}
 
 
 def _parse(name, url):

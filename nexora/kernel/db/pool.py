@@ -1,0 +1,38 @@
+"""DATABASE_POOL=1: Django's pool in each process, told how to lend and how to come back when PostgreSQL was away."""
+
+NOBODY = "SELECT set_config('nexora.tenant_id', '', false), set_config('role', 'none', false)"
+
+
+def lend(connection):
+    """psycopg asks this before each loan, in place of an empty statement: a session that is lent is nobody's yet."""
+    # An aborted borrower may have left it in manual mode, where the statement would begin a transaction.
+    connection.autocommit = True
+    try:
+        connection.execute(NOBODY)
+    except Exception:
+        # Whatever ended this session has likely ended the others. Found out one by one, each would cost its borrower
+        # a longer pause than the one before.
+        connection._pool.check()
+        raise
+
+
+async def check(connection):
+    """The same for the worker's own pool, whose sessions have no scope to forget."""
+    try:
+        await connection.execute("")
+    except Exception:
+        await connection._pool.check()
+        raise
+
+
+OPTIONS = {
+    "min_size": 1,
+    # No thread of web or worker ever waits for another: it grows only as far as they need.
+    "max_size": 16,
+    "check": lend,
+    # A request waits for so long, then answers 503.
+    "timeout": 3,
+    # psycopg pauses 1, 2, 4, 8 … s between attempts to connect. Given up after the first, they begin anew with the next
+    # borrower: never more than a second is lost after an outage.
+    "reconnect_timeout": 1,
+}
