@@ -12,16 +12,25 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
 from procrastinate.psycopg_connector import PsycopgConnector
-from psycopg_pool import PoolTimeout
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from nexora.kernel import jobs
 from nexora.kernel.db.embedded import EmbeddedError
+from nexora.kernel.db.pool import check
 
 log = logging.getLogger("nexora.worker")
 
 LOST = (ConnectorException, PoolTimeout, psycopg.OperationalError, EmbeddedError)
 ATTEMPTS = 5
 STEADY_SECONDS = 60
+PAUSE_SECONDS = 1
+# Connections are opened when they are needed, and what does not open soon is given up: whether the database is back is
+# found out in wait_for_database, once a second, where psycopg's pool would wait longer each time.
+POOL = {"min_size": 0, "timeout": 3, "reconnect_timeout": 1}
+
+
+def pool(**options):
+    return AsyncConnectionPool(**options | POOL | {"check": check})
 
 
 class Command(BaseCommand):
@@ -42,7 +51,7 @@ class Command(BaseCommand):
         while True:
             started = time.monotonic()
             try:
-                connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=concurrency + 3)
+                connector = PsycopgConnector(kwargs=connector_params(), max_size=concurrency + 3, pool_factory=pool)
                 with app.replace_connector(connector):
                     asyncio.run(self.work(concurrency, queues, until_empty))
                 reason = "it lost its connection"
@@ -51,11 +60,25 @@ class Command(BaseCommand):
             if self.stopping or until_empty:
                 return
             # procrastinate ends when its heartbeat or its listening fails; a database that restarts is no reason to.
-            failures = 1 if time.monotonic() - started > STEADY_SECONDS else failures + 1
+            was_away = self.wait_for_database()
+            failures = 1 if was_away or time.monotonic() - started > STEADY_SECONDS else failures + 1
             if failures > ATTEMPTS:
                 raise CommandError(f"The worker ended {failures} times in a row: {reason}")
-            log.warning("The worker ended (%s); it starts again in %s s.", reason, failures)
-            time.sleep(failures)
+            log.warning("The worker ended (%s); it starts again.", reason)
+            time.sleep(failures - 1)
+
+    def wait_for_database(self):
+        """Whether it had to be waited for."""
+        was_away = False
+        while True:
+            try:
+                psycopg.connect(**connector_params()).close()
+                return was_away
+            except (psycopg.OperationalError, EmbeddedError) as error:
+                if not was_away:
+                    log.warning("The database does not answer (%s); the worker waits for it.", error)
+                was_away = True
+                time.sleep(PAUSE_SECONDS)
 
     async def work(self, concurrency, queues, until_empty):
         loop = asyncio.get_running_loop()
