@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PLACES = (
@@ -21,6 +21,7 @@ PLACES = (
     "/opt/homebrew/opt/postgresql@{}/bin",
     "/usr/local/opt/postgresql@{}/bin",
 )
+EMBEDDED = "embedded"
 MISSING = 3
 ROOT = Path(__file__).resolve().parent.parent
 # Nothing in it is worth a write to the disk.
@@ -28,7 +29,11 @@ FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
 
 
 def programs(major):
-    """The directory of that version's initdb and pg_ctl, or None."""
+    """The directory of that version's initdb and pg_ctl, or None; of those in the wheel for EMBEDDED."""
+    if major == EMBEDDED:
+        from nexora.kernel.db import embedded, wheel
+
+        return wheel.programs(embedded.MAJOR)
     for place in PLACES:
         directory = Path(place.format(major))
         if (directory / "initdb").exists() and (directory / "pg_ctl").exists():
@@ -36,15 +41,27 @@ def programs(major):
     return None
 
 
+def account(major):
+    """Keyword arguments of subprocess for whoever owns the server: initdb refuses to run as root."""
+    if os.geteuid() != 0:
+        return {}
+    if major == EMBEDDED:
+        from nexora.kernel.db import wheel
+
+        user = wheel.system_user()
+        wheel.let_reach(user, programs(major).parent, everything_in=True)
+        return {"user": user.pw_name, "group": user.pw_name}
+    return {"user": "postgres", "group": "postgres"}
+
+
 @contextmanager
 def cluster(major, *, options=FAST):
-    """(URL, function that runs pg_ctl) of a fresh server on a socket of its own, prepared for NEXORA."""
+    """(directory of the socket and of `data`, function that runs pg_ctl) of a fresh server."""
     binaries = programs(major)
-    # initdb refuses to run as root.
-    user = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
+    user = account(major)
     home = Path(tempfile.mkdtemp(prefix="nexora-"))
     if user:
-        shutil.chown(home, "postgres", "postgres")
+        shutil.chown(home, **user)
         # Its sockets are for the user who runs the tests, too.
         home.chmod(0o711)
     data = home / "data"
@@ -71,7 +88,9 @@ def cluster(major, *, options=FAST):
         try:
             yield home, control
         finally:
-            control("-m", "immediate", "stop")
+            # Unless a test has stopped it.
+            with suppress(subprocess.CalledProcessError):
+                control("-m", "immediate", "stop")
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -1,0 +1,112 @@
+"""NEXORA as it runs in production, granian and worker over a server of its own, for tests of what happens to it.
+
+with cluster.cluster(cluster.EMBEDDED) as (home, control):
+    environment = prepared(home)
+    people = cast(environment, ["acme", "globex"])
+    with web(environment, log) as port, worker(environment, log): …
+"""
+
+import http.client
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from nexora.kernel.management.commands.up import WEB_THREADS
+from nexora.kernel.processes import Child, stop
+from tests.cluster import ROOT, urls
+
+START_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Person:
+    """A manager of a tenant of their own."""
+
+    subdomain: str
+    tenant_id: str
+    token: str
+    session: str
+
+    @property
+    def host(self):
+        return f"{self.subdomain}.localhost"
+
+
+def prepared(home):
+    """The environment of a production server whose database, in the cluster at `home`, is ready and empty."""
+    outer = {key: value for key, value in os.environ.items() if not key.startswith(("DATABASE_", "NEXORA_"))}
+    environment = outer | urls(home) | {
+        "DJANGO_SETTINGS_MODULE": "nexora.settings",
+        "PYTHONPATH": str(ROOT),
+        "NEXORA_SECRET_KEY": secrets.token_urlsafe(48),
+        "NEXORA_LOG_LEVEL": "WARNING",
+    }  # fmt: skip
+    for command in ("prepare_database", "migrate"):
+        run([ROOT / "manage.py", command], environment)
+    del environment["DATABASE_ADMIN_URL"]
+    return environment
+
+
+def cast(environment, subdomains):
+    """A Person for each subdomain, with an access token that lives for five minutes and a session of the admin."""
+    output = run(["-m", "tests.cast", *subdomains], environment)
+    return [Person(**fields) for fields in json.loads(output)]
+
+
+def run(arguments, environment):
+    """What Python prints, given these arguments."""
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, *arguments], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@contextmanager
+def web(environment, log):
+    """The port of 127.0.0.1 that granian serves on, started as `manage.py up` does."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", port]
+    command += ["--workers", 1, "--blocking-threads", WEB_THREADS, "--no-ws", "nexora.wsgi:application"]
+    with _child("web", command, environment, log, lambda _: _answers(port)):
+        yield port
+
+
+@contextmanager
+def worker(environment, log):
+    command = [sys.executable, ROOT / "manage.py", "worker"]
+    with _child("worker", command, environment, log, lambda child: "worker " in child.output()) as child:
+        yield child
+
+
+@contextmanager
+def _child(name, command, environment, log, is_ready):
+    child = Child(name, command, log=log / f"{name}.log", cwd=ROOT, env=environment)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not is_ready(child):
+            assert child.ended() is None and time.monotonic() < deadline, child.last_lines()
+            time.sleep(0.05)
+        yield child
+        assert child.ended() is None, child.last_lines(40)
+    finally:
+        stop([child], patience=5)
+
+
+def _answers(port):
+    attempt = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        attempt.request("GET", "/healthz")
+        return attempt.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        attempt.close()
