@@ -1,6 +1,6 @@
 """NEXORA as it runs in production, granian and worker over a server of its own, for tests of what happens to it.
 
-with cluster.cluster(cluster.EMBEDDED) as (home, control):
+with cluster.cluster(kind()) as (home, control):
     environment = prepared(home)
     people = cast(environment, ["acme", "globex"])
     with web(environment, log) as port, worker(environment, log): …
@@ -17,8 +17,11 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from nexora.kernel.management.commands.up import WEB_THREADS
 from nexora.kernel.processes import Child, stop
+from tests import cluster
 from tests.cluster import ROOT, urls
 
 START_SECONDS = 30
@@ -36,6 +39,11 @@ class Person:
     @property
     def host(self):
         return f"{self.subdomain}.localhost"
+
+
+def kind():
+    """The kind of cluster that is nearest to the server of the other tests."""
+    return cluster.EMBEDDED if settings.DATABASES["default"]["EMBEDDED"] or not cluster.programs("15") else "15"
 
 
 def prepared(home):

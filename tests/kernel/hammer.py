@@ -3,6 +3,7 @@
 import random
 import threading
 from decimal import Decimal
+from uuid import uuid4
 
 import django
 from django.apps import apps
@@ -16,7 +17,7 @@ from apps.crm.models import Customer
 from nexora.kernel.scope import tenant_scope, unscoped
 from tests.factories import CustomerFactory, DealFactory, TenantFactory
 
-THREADS, ROUNDS = 8, 60
+TENANTS, THREADS, ROUNDS = 2, 8, 60
 faults = []
 
 
@@ -51,7 +52,7 @@ def work(tenants, seed):
 
 
 def main():
-    tenants = [TenantFactory(subdomain=name) for name in ("acme", "globex")]
+    tenants = [TenantFactory(subdomain=f"hammer-{uuid4()}") for _ in range(TENANTS)]
     for tenant in tenants:
         DealFactory(customer=CustomerFactory(tenant=tenant), value=Decimal("1.00"))
     threads = [threading.Thread(target=work, args=(tenants, seed)) for seed in range(THREADS)]
@@ -62,7 +63,7 @@ def main():
     for fault in faults:
         print(fault)  # noqa: T201
     with unscoped(reason="the hammer counts"):
-        print(Customer.objects.count())  # noqa: T201
+        print(Customer.objects.filter(tenant__in=tenants).count())  # noqa: T201
 
 
 if __name__ == "__main__":

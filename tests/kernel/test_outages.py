@@ -9,7 +9,6 @@ import time
 
 import psycopg
 import pytest
-from django.conf import settings
 
 from tests import cluster, production
 from tests.kernel.load import Client
@@ -27,8 +26,7 @@ JOBS = 5  # at work when it happens
 @pytest.fixture(scope="module")
 def server():
     """(directory, pg_ctl, environment) of a server of the kind that the other tests run on."""
-    kind = cluster.EMBEDDED if settings.DATABASES["default"]["EMBEDDED"] or not cluster.programs("15") else "15"
-    with cluster.cluster(kind, options=SURVIVING) as (home, control):
+    with cluster.cluster(production.kind(), options=SURVIVING) as (home, control):
         yield home, control, production.prepared(home)
 
 
