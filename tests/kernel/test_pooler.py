@@ -70,8 +70,9 @@ def faults_of_hammer(environment):
 
 
 @needs_pgbouncer
-def test_two_tenants_share_two_sessions_and_never_see_each_other(pooled):
-    faults, count = faults_of_hammer(pooled("two"))
+@pytest.mark.parametrize("own_pool", ["0", "1"])
+def test_two_tenants_share_two_sessions_and_never_see_each_other(pooled, own_pool):
+    faults, count = faults_of_hammer(pooled("two") | {"DATABASE_POOL": own_pool})
     assert faults == []
     assert count == hammer.THREADS * hammer.ROUNDS + hammer.TENANTS
 
