@@ -9,7 +9,14 @@ from django.db.migrations.operations.base import Operation
 
 from apps.crm.models import Activity
 from nexora.kernel.db import operations
-from nexora.kernel.db.operations import Grant, HashPartitions, OwnerFunction, ProtectTable, TenantReport
+from nexora.kernel.db.operations import (
+    Grant,
+    HashPartitions,
+    NewOwnerFunction,
+    OwnerFunction,
+    ProtectTable,
+    TenantReport,
+)
 from nexora.kernel.scope import owner_scope
 from tests.factories import ActivityFactory, CustomerFactory, DealFactory, TenantFactory, UserFactory
 from tests.schema import catalog
@@ -61,6 +68,7 @@ def test_every_operation_is_reversible_and_leaves_the_state_alone(name):
         ProtectTable("x", visible="true", runtime="SELECT", platform="SELECT"),
         Grant("SELECT", on=["a", "b"], to=["runtime"]),
         OwnerFunction("f()", source="f.sql"),
+        NewOwnerFunction("f()", source="f.sql", instead_of="e.sql"),
         TenantReport("r", query="SELECT 1", key=["tenant_id"], indexes={"i": "tenant_id"}),
     ],
     ids=lambda operation: type(operation).__name__,
@@ -255,3 +263,21 @@ def test_a_report_is_made_with_its_view_and_removed_with_it(owner_connection):
     assert ask("SELECT has_table_privilege('nexora_app', 'tenant_deals_by_stage', 'SELECT')") == [(True,)]
     backwards(report)
     assert ask("SELECT count(*) FROM pg_class WHERE relname LIKE '%deals_by_stage%'") == [(0,)]
+
+
+def test_a_new_owners_function_takes_the_old_ones_place_and_gives_it_back(owner_connection, tmp_path):
+    for version, number in (("v1", 42), ("v2", 43)):
+        (tmp_path / f"{version}.sql").write_text(
+            f"CREATE FUNCTION answer() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT {number}'"
+        )
+    old = OwnerFunction("answer()", source=tmp_path / "v1.sql")
+    new = NewOwnerFunction("answer()", source=tmp_path / "v2.sql", instead_of=tmp_path / "v1.sql")
+    rights = "SELECT proacl::text FROM pg_proc WHERE proname = 'answer'"
+    forwards(old)
+    before = ask(rights)
+    forwards(new)
+    assert ask("SELECT answer()") == [(43,)] and ask(rights) == before
+    backwards(new)
+    assert ask("SELECT answer()") == [(42,)] and ask(rights) == before
+    backwards(old)
+    assert ask(rights) == []

@@ -114,6 +114,27 @@ def test_requests_fail_while_the_database_is_away_and_never_otherwise(server, ho
     ensure_each_record_is_stored_once(clients, outages)
 
 
+def test_a_deal_that_was_written_before_a_crash_is_in_the_report(server):
+    """A refresh knows by PostgreSQL's count of rows that there is something new; a crash sets it to nought."""
+    home, control, environment = server
+    (person,) = production.cast(environment, ["crash"])
+    outages = Outages(home, control)
+    (customer,) = outages.ask(
+        "INSERT INTO customers (tenant_id, name) VALUES (%s, 'Ada') RETURNING tenant_id, id", person.tenant_id
+    )
+    for deals in (1, 2):
+        outages.ask(
+            "INSERT INTO deals (tenant_id, customer_id, title, value, stage) "
+            "VALUES (%s, %s, 'Deal', 1, 'closed_won') RETURNING id",
+            *customer,
+        )
+        outages.stop("immediate", 0)
+        assert outages.ask("SELECT refresh_revenue()") == [(True,)]
+        assert outages.ask("SELECT refresh_revenue()") == [(False,)]
+        report = "SELECT deal_count FROM revenue_by_month WHERE tenant_id = %s"
+        assert outages.ask(report, person.tenant_id) == [(deals,)]
+
+
 def ensure_the_worker_works(outages):
     job, deadline = enqueue(outages), time.monotonic() + 2 * RECOVERY_SECONDS
     while outages.ask("SELECT 1 FROM procrastinate_jobs WHERE id = %s AND status <> 'succeeded'", job):

@@ -1,6 +1,6 @@
 """Migration operations for what Django's state does not hold. Each is reversible and changes the database only."""
 
-from .functions import CurrentTenantFunction, OwnerFunction
+from .functions import CurrentTenantFunction, NewOwnerFunction, OwnerFunction
 from .partitions import HashPartitions
 from .protection import CRUD, Grant, ProtectTable
 from .reports import TenantReport
@@ -11,6 +11,7 @@ __all__ = [
     "CurrentTenantFunction",
     "Grant",
     "HashPartitions",
+    "NewOwnerFunction",
     "OwnerFunction",
     "ProtectTable",
     "SearchColumns",

@@ -46,3 +46,27 @@ class OwnerFunction(DatabaseOperation):
 
     def database_backwards(self, app_label, schema_editor, from_state, to_state):
         schema_editor.execute(f"DROP FUNCTION {self.signature}")
+
+
+class NewOwnerFunction(OwnerFunction):
+    """The next version of an OwnerFunction; `instead_of` is the path of the one before."""
+
+    def __init__(self, signature, *, source, instead_of):
+        super().__init__(signature, source=source)
+        self.instead_of = instead_of
+
+    def deconstruct(self):
+        name, args, kwargs = super().deconstruct()
+        return name, args, kwargs | {"instead_of": self.instead_of}
+
+    def describe(self):
+        return f"Replace {self.signature}"
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        super().database_backwards(app_label, schema_editor, from_state, to_state)
+        super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+        super().database_backwards(app_label, schema_editor, from_state, to_state)
+        before = OwnerFunction(self.signature, source=self.instead_of)
+        before.database_forwards(app_label, schema_editor, from_state, to_state)
