@@ -79,9 +79,7 @@ def run(arguments, environment):
 @contextmanager
 def web(environment, log):
     """The port of 127.0.0.1 that granian serves on, started as `manage.py up` does."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", port]
     command += ["--workers", 1, "--blocking-threads", WEB_THREADS, "--no-ws", "nexora.wsgi:application"]
     with _child("web", command, environment, log, lambda _: _answers(port)):
@@ -107,6 +105,12 @@ def _child(name, command, environment, log, is_ready):
         assert child.ended() is None, child.last_lines(40)
     finally:
         stop([child], patience=5)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def _answers(port):
