@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -82,7 +82,7 @@ def web(environment, log):
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", port]
     command += ["--workers", 1, "--blocking-threads", WEB_THREADS, "--no-ws", "nexora.wsgi:application"]
-    with _child("web", command, environment, log, lambda _: _answers(port)):
+    with _child("web", command, environment, log, lambda _: status(port, "/healthz") == 200):
         yield port
 
 
@@ -113,12 +113,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def _answers(port):
+def status(port, path):
+    """Of the answer; None if there is none."""
     attempt = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        attempt.request("GET", "/healthz")
-        return attempt.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        attempt.close()
+    with closing(attempt):
+        try:
+            attempt.request("GET", path)
+            return attempt.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return None

@@ -36,6 +36,7 @@ class Outages:
     def __init__(self, home, control):
         self.home, self.control = home, control
         self.log = []
+        self.while_away = lambda: None
 
     @contextlib.contextmanager
     def happening(self, how):
@@ -46,6 +47,7 @@ class Outages:
     def stop(self, mode, seconds):
         with self.happening(f"{mode} shutdown"):
             self.control("-m", mode, "stop")
+            self.while_away()
             time.sleep(seconds)
             self.control("start")
 
@@ -89,6 +91,7 @@ def test_requests_fail_while_the_database_is_away_and_never_otherwise(server, ho
     outages, stopping, strangers = Outages(home, control), threading.Event(), []
     # The threads of clients come last: see processes.Child.
     with production.web(environment, tmp_path) as port, production.worker(environment, tmp_path):
+        outages.while_away = lambda: ensure_a_load_balancer_is_told(port)
         clients = [Client(port, person, number, strangers, stopping) for person in people for number in (1, 2)]
         try:
             for client in clients:
@@ -133,6 +136,10 @@ def test_a_deal_that_was_written_before_a_crash_is_in_the_report(server):
         assert outages.ask("SELECT refresh_revenue()") == [(False,)]
         report = "SELECT deal_count FROM revenue_by_month WHERE tenant_id = %s"
         assert outages.ask(report, person.tenant_id) == [(deals,)]
+
+
+def ensure_a_load_balancer_is_told(port):
+    assert [production.status(port, path) for path in ("/healthz", "/readyz")] == [200, 503]
 
 
 def ensure_the_worker_works(outages):
