@@ -1,4 +1,4 @@
-"""The document of the code keeps every promise of the last released one."""
+"""The documents of the code, a tenant's host's and the platform's, keep every promise of the last released ones."""
 
 import copy
 import json
@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from drf_spectacular.generators import SchemaGenerator
 
+from nexora.kernel.api.documents import PlatformGenerator
 from tests.contracts.released import breaks
 
-RELEASED = Path(__file__).with_name("openapi.v1.json")
+# {host: (the released document, what makes the code's)}
+DOCUMENTS = {"tenant": ("openapi.v1.json", SchemaGenerator), "platform": ("openapi.platform.v1.json", PlatformGenerator)}
 HOW = """
 Programs that were written against the released API would break:
   {}
@@ -18,16 +20,28 @@ hands may be released anew, by the command at the end of that page.
 """
 
 
+def read(name):
+    return json.loads(Path(__file__).with_name(name).read_text())
+
+
+@pytest.mark.parametrize("host", DOCUMENTS)
+def test_nothing_that_was_released_is_taken_away(host):
+    name, generator = DOCUMENTS[host]
+    # As JSON: the generator's enums and lazy texts are not what a client reads.
+    document = json.loads(json.dumps(generator().get_schema(request=None, public=True), default=str))
+    found = breaks(read(name), document)
+    assert not found, HOW.format("\n  ".join(found))
+
+
+def test_each_hosts_document_is_its_own():
+    tenants, platforms = (read(name)["paths"].keys() for name, _ in DOCUMENTS.values())
+    assert "/api/v1/customers/" in tenants - platforms
+    assert "post" in read("openapi.platform.v1.json")["paths"]["/api/v1/subscriptions/"]
+
+
 @pytest.fixture(scope="module")
 def released():
-    return json.loads(RELEASED.read_text())
-
-
-def test_nothing_that_was_released_is_taken_away(released):
-    # As JSON: the generator's enums and lazy texts are not what a client reads.
-    document = json.loads(json.dumps(SchemaGenerator().get_schema(request=None, public=True), default=str))
-    found = breaks(released, document)
-    assert not found, HOW.format("\n  ".join(found))
+    return read("openapi.v1.json")
 
 
 # -- The comparison itself, by changes to the released document

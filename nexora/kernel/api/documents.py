@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from nexora.kernel.api.declarations import PLATFORM, TENANT
 from nexora.kernel.api.viewsets import on_platform
+from nexora.kernel.scope import PLATFORM_TENANT_ID, tenant_scope
 
 
 @cache
@@ -56,3 +57,11 @@ class DocsView(SpectacularSwaggerSplitView):
 
     url_name = "schema"
     content_negotiation_class = DefaultContentNegotiation
+
+
+class PlatformGenerator(SchemaGenerator):
+    """For `manage.py spectacular --generator-class`, which has no request to tell it the host: see VERSIONING.md."""
+
+    def get_schema(self, request=None, public=False):
+        with tenant_scope(PLATFORM_TENANT_ID):
+            return super().get_schema(request, public)
