@@ -95,6 +95,7 @@ class NotSignedIn(NexoraError):
     code = "not_authenticated"
     title = "Not signed in"
     codes = {
+        "bad_authorization_header": "The Authorization header is not `Bearer <access token>`: two words.",
         "invalid_credentials": "No active account of this organisation has this email and password.",
         "token_not_valid": "The token is malformed, expired, or of another organisation's host. Sign in again.",
         "token_rotated": "The refresh token has just been replaced by another request. Use the newer one.",

@@ -51,6 +51,12 @@ class TestSignIn:
         assert len({answer.content for answer in answers}) == 1
         assert answers[0].json()["code"] == "invalid_credentials"
 
+    @pytest.mark.parametrize("header", ["Bearer", "Bearer a b", "Bearer x"])
+    def test_explains_every_word_for_a_bad_header(self, acme_client, acme, header):
+        answer = acme_client.get(ME, headers={"authorization": header})
+        assert answer.status_code == 401
+        assert acme_client.get(answer.json()["type"]).json()["code"] == answer.json()["code"]
+
     @pytest.mark.parametrize("status", ["inactive", "suspended"])
     def test_refuses_people_who_are_not_active(self, acme_client, acme, status):
         assert sign_in(acme_client, UserFactory(tenant=acme, status=status)).status_code == 401
