@@ -11,7 +11,10 @@ from nexora.kernel.api.documents import PlatformGenerator
 from tests.contracts.released import breaks
 
 # {host: (the released document, what makes the code's)}
-DOCUMENTS = {"tenant": ("openapi.v1.json", SchemaGenerator), "platform": ("openapi.platform.v1.json", PlatformGenerator)}
+DOCUMENTS = {
+    "tenant": ("openapi.v1.json", SchemaGenerator),
+    "platform": ("openapi.platform.v1.json", PlatformGenerator),
+}
 HOW = """
 Programs that were written against the released API would break:
   {}

@@ -10,9 +10,10 @@ from nexora.kernel import scope
 from nexora.kernel.api import exceptions, idempotency, viewsets
 from nexora.kernel.api.conditional import IF_MATCH, IF_NONE_MATCH, PreconditionFailed
 from nexora.kernel.api.declarations import PLATFORM, TENANT
-from nexora.kernel.api.filters import FIELDS, MAX_ORDERING, ORDERING, SEARCH
+from nexora.kernel.api.filters import FIELDS, MAX_ORDERING, MAX_VALUES, ORDERING, SEARCH
 from nexora.kernel.api.serializers import TenantModelSerializer
 from nexora.kernel.errors import Conflict, Forbidden, Invalid, NotSignedIn
+from nexora.kernel.json import validate_list, validate_object
 
 DOCUMENTED = {
     "400": (Invalid, "A parameter or a field is wrong; `errors` says which and why."),
@@ -73,7 +74,7 @@ class ApiSchema(AutoSchema):
     def _idempotency_parameters(self):
         if self.method == "POST":
             words = "Any text of your own: within 24 hours, the same request with it is answered again, not repeated."
-            yield _header(idempotency.HEADER, words)
+            yield _header(idempotency.HEADER, words, {"type": "string", "pattern": f"^{idempotency.KEY.pattern}$"})
             words = "`true` where this is the answer of an earlier request with the same `Idempotency-Key`."
             yield _header(idempotency.REPLAYED, words, response=[201 if self.view.action == "create" else 200])
 
@@ -96,8 +97,8 @@ class ApiSchema(AutoSchema):
         return [OpenApiParameter(FIELDS, names, required=False, description=description, style="form", explode=False)]
 
 
-def _header(name, description, **where):
-    return OpenApiParameter(name, str, OpenApiParameter.HEADER, required=False, description=description, **where)
+def _header(name, description, schema=str, **where):
+    return OpenApiParameter(name, schema, OpenApiParameter.HEADER, required=False, description=description, **where)
 
 
 class FilterBackendExtension(DjangoFilterExtension):
@@ -112,6 +113,8 @@ class FilterBackendExtension(DjangoFilterExtension):
         if action not in getattr(view, "filtered_actions", ()):
             return []
         parameters = super().get_schema_operation_parameters(auto_schema, *args, **kwargs)
+        for parameter in parameters:
+            _refuse_blanks(parameter["schema"])
         if view.search_fields:
             parameters.append(
                 {
@@ -141,6 +144,32 @@ class FilterBackendExtension(DjangoFilterExtension):
         return parameters
 
 
+def _refuse_blanks(schema):
+    """An empty value is no filter: TenantFilterSet refuses it."""
+    if schema["type"] == "array":
+        schema |= {"minItems": 1, "maxItems": MAX_VALUES}
+        if schema["items"].keys() == {"type"}:
+            schema["items"]["pattern"] = r"^[^,]*[^,\s][^,]*$"
+    elif schema == {"type": "string"}:
+        schema["pattern"] = r"\S"
+
+
+class JSONExtension(OpenApiSerializerFieldExtension):
+    """What the column's validator takes. Never just `{}`: with null added that would be `oneOf: [{}, null]`, which null
+    itself does not satisfy."""
+
+    target_class = "nexora.kernel.api.serializers.JSONField"
+
+    def map_serializer_field(self, auto_schema, direction):
+        column = self.target.parent.Meta.model._meta.get_field(self.target.source)
+        is_filled = direction == "request" and not column.blank
+        if validate_object in column.validators:
+            return {"type": "object"} | ({"minProperties": 1} if is_filled else {})
+        if validate_list in column.validators:
+            return {"type": "array", "items": {}} | ({"minItems": 1} if is_filled else {})
+        return {"type": ["object", "array", "string", "number", "boolean"]}
+
+
 class MoneyExtension(OpenApiSerializerFieldExtension):
     """Answers are text; requests may be numbers too."""
 
@@ -148,7 +177,9 @@ class MoneyExtension(OpenApiSerializerFieldExtension):
 
     def map_serializer_field(self, auto_schema, direction):
         whole = self.target.max_digits - self.target.decimal_places
-        pattern = rf"^-?\d{{1,{whole}}}(\.\d{{1,{self.target.decimal_places}}})?$"
+        pattern = rf"-?\d{{1,{whole}}}(\.\d{{1,{self.target.decimal_places}}})?"
+        # Empty text is null, as in every other field that takes null.
+        pattern = f"^({pattern})?$" if direction == "request" and self.target.allow_null else f"^{pattern}$"
         text = {"type": "string", "format": "decimal", "pattern": pattern}
         limits = {"minimum": self.target.min_value, "maximum": self.target.max_value}
         number = {"type": "number"} | {name: float(limit) for name, limit in limits.items() if limit is not None}
