@@ -4,9 +4,11 @@ from django.core.checks import Tags, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 
+from nexora.kernel.bodies import whole
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nexora.settings")
 
-application = get_wsgi_application()
+application = whole(get_wsgi_application())
 
 # Whatever serves this module: a login that no policy binds, or a table without one, is not served.
 if problems := [problem for problem in run_checks(tags=[Tags.database], databases=["default"]) if problem.is_serious()]:

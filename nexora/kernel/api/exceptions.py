@@ -21,6 +21,7 @@ log = logging.getLogger("nexora.api")
 
 NON_FIELD = "non_field_errors"
 DATABASE_AWAY = (OperationalError, InterfaceError, EmbeddedError)
+TORN = "The body ended early. Send the request again."
 
 
 class Malformed(NexoraError):
@@ -139,7 +140,7 @@ def as_error(exc, method="GET"):
             most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
             return Invalid(f"There are more than {most:,} parameters. Send fewer.")
         case UnreadablePostError():
-            return Malformed("The body ended early. Send the request again.")
+            return Malformed(TORN)
         case drf.APIException():
             return _framework_error(exc)
         case IntegrityError():

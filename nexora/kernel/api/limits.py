@@ -5,7 +5,7 @@ from contextlib import suppress
 from django.conf import settings
 from django.http.request import UnreadablePostError
 
-from nexora.kernel.api.exceptions import TooLarge, UriTooLong
+from nexora.kernel.api.exceptions import TORN, Malformed, TooLarge, UriTooLong
 from nexora.kernel.pages import refusal
 
 MAX_QUERY_LENGTH = 16 * 1024
@@ -36,15 +36,24 @@ def query_error(meta):
 
 def body_error(request):
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    if "HTTP_TRANSFER_ENCODING" in request.META:
-        # Django would take a body without a length for an empty one.
-        length = _read_unannounced(request, limit)
+    if is_unannounced(request.META):
+        try:
+            length = _read_unannounced(request, limit)
+        except OSError:
+            return Malformed(TORN)
     else:
         text = request.META.get("CONTENT_LENGTH") or "0"
         length = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else limit + 1
     if length > limit:
         return TooLarge(f"The body is larger than {limit:,} bytes. Send less at once.")
     return None
+
+
+def is_unannounced(meta):
+    """Whether there may be a body though there is no length, which Django takes for an empty one: chunks, or HTTP/2."""
+    if "HTTP_TRANSFER_ENCODING" in meta:
+        return True
+    return meta.get("SERVER_PROTOCOL") == "HTTP/2" and not meta.get("CONTENT_LENGTH")
 
 
 def _read_unannounced(request, limit):
