@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django_tenants.middleware.main import TenantMainMiddleware
 
@@ -38,6 +39,8 @@ class TenantMiddleware(TenantMainMiddleware):
 
     def __call__(self, request):
         if request.path in HOSTLESS:
+            # Whatever they call us, or nothing: the middlewares below want a host that is one.
+            request.META["HTTP_HOST"] = settings.BASE_DOMAIN
             return self.get_response(request)
         try:
             host = self.hostname_from_request(request).lower().rstrip(".")
