@@ -51,6 +51,15 @@ class Stopped(BaseException):
     """Ctrl-C or SIGTERM, wherever it arrives."""
 
 
+def web_command(port, static):
+    """The production server, which answers `settings.STATIC_URL` from the directory `static` itself."""
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", settings.BIND, "--port", port]
+    command += ["--workers", 1, "--blocking-threads", WEB_THREADS, "--no-ws"]
+    command += ["--workers-kill-timeout", STOP_SECONDS - 5]
+    command += ["--static-path-route", settings.STATIC_URL.rstrip("/"), "--static-path-mount", static]
+    return [*command, "--static-path-expires", 600, settings.WSGI_APPLICATION.replace(".application", ":application")]
+
+
 class Command(BaseCommand):
     help = (
         "Start everything: database, migrations, demo data, web and worker. Ctrl-C stops it all. `make run` calls it."
@@ -200,19 +209,7 @@ class Command(BaseCommand):
 
     def start(self):
         logs = Path(settings.DATA_DIR) / "log"
-        static = Path(settings.STATIC_ROOT)
-        web = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", settings.BIND, "--port", self.port]
-        web += [
-            "--workers",
-            1,
-            "--blocking-threads",
-            WEB_THREADS,
-            "--no-ws",
-            "--workers-kill-timeout",
-            STOP_SECONDS - 5,
-        ]
-        web += ["--static-path-route", settings.STATIC_URL.rstrip("/"), "--static-path-mount", static]
-        web += ["--static-path-expires", 600, settings.WSGI_APPLICATION.replace(".application", ":application")]
+        web = web_command(self.port, Path(settings.STATIC_ROOT))
         worker = [sys.executable, self.root / "manage.py", "worker"]
         with self.step("web"):
             # Both at once; each is waited for in its turn.
