@@ -111,3 +111,10 @@ def test_the_docs_load_nothing_from_elsewhere(client_for, acme):
         .headers["Content-Type"]
         .startswith("application/javascript")
     )
+
+
+@pytest.mark.parametrize("address", ["/api/v1/docs/", "/api/v1/schema/", "/api/v1/schema/?format=yaml"])
+def test_errors_of_the_documents_are_problems_too(client_for, acme, address):
+    answer = client_for(None, tenant=acme).post(address)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (405, "application/problem+json")
+    assert answer.json()["code"] == "method_not_allowed"

@@ -16,6 +16,7 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.response import Response
 
 from nexora.kernel.api.declarations import PLATFORM, TENANT
+from nexora.kernel.api.formats import JSONRenderer
 from nexora.kernel.api.viewsets import on_platform
 from nexora.kernel.scope import PLATFORM_TENANT_ID, tenant_scope
 
@@ -26,7 +27,16 @@ def document(host):
     return SchemaGenerator().get_schema(request=None, public=True)
 
 
-class SchemaView(SpectacularAPIView):
+class JSONErrors:
+    """Mixed into a view with renderers of its own: problems are JSON, whatever the document would have been."""
+
+    def handle_exception(self, exc):
+        response = super().handle_exception(exc)
+        self.request.accepted_renderer, self.request.accepted_media_type = JSONRenderer(), "application/json"
+        return response
+
+
+class SchemaView(JSONErrors, SpectacularAPIView):
     """OpenAPI 3.1, as JSON, or as YAML for `?format=yaml`."""
 
     renderer_classes = (OpenApiJsonRenderer2, OpenApiJsonRenderer, OpenApiYamlRenderer, OpenApiYamlRenderer2)
@@ -52,7 +62,7 @@ class SchemaView(SpectacularAPIView):
     ),
     name="dispatch",
 )
-class DocsView(SpectacularSwaggerSplitView):
+class DocsView(JSONErrors, SpectacularSwaggerSplitView):
     """Swagger UI, from our own static files."""
 
     url_name = "schema"
