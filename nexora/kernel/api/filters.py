@@ -55,7 +55,13 @@ class MomentField(forms.Field):
             moment = None
         if moment is None:
             raise ValidationError("A time such as 2026-11-23T08:30:00Z, or a day such as 2026-11-23.")
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if moment.tzinfo is None:
+            return moment.replace(tzinfo=UTC)
+        try:
+            # PostgreSQL knows no offset of 16 hours or more.
+            return moment.astimezone(UTC)
+        except OverflowError:
+            raise ValidationError("A time between the years 1 and 9999 of UTC.") from None
 
 
 class MomentFilter(filters.IsoDateTimeFilter):
