@@ -177,11 +177,12 @@ class MoneyExtension(OpenApiSerializerFieldExtension):
 
     def map_serializer_field(self, auto_schema, direction):
         whole = self.target.max_digits - self.target.decimal_places
-        pattern = rf"-?\d{{1,{whole}}}(\.\d{{1,{self.target.decimal_places}}})?"
+        limits = {"minimum": self.target.min_value, "maximum": self.target.max_value}
+        sign = "" if direction == "request" and limits["minimum"] is not None and limits["minimum"] >= 0 else "-?"
+        pattern = rf"{sign}\d{{1,{whole}}}(\.\d{{1,{self.target.decimal_places}}})?"
         # Empty text is null, as in every other field that takes null.
         pattern = f"^({pattern})?$" if direction == "request" and self.target.allow_null else f"^{pattern}$"
         text = {"type": "string", "format": "decimal", "pattern": pattern}
-        limits = {"minimum": self.target.min_value, "maximum": self.target.max_value}
         number = {"type": "number"} | {name: float(limit) for name, limit in limits.items() if limit is not None}
         return {"oneOf": [text, number]} if direction == "request" else text
 
