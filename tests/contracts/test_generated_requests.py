@@ -31,6 +31,9 @@ UNSAYABLE = {
     "whether a record exists": (".*", "No such record"),
     "NUL, in every text; a pattern on each would say nothing else": (".*", "Remove the NUL character"),
     "additionalProperties: false would forbid the read-only fields that a PUT may send back": (".*", "Unknown field"),
+    "no pattern knows what it has seen": ("ordering|group_by|sum", "At most \\d+ different"),
+    "the bound of a number that is sent as text": ("price.*|rating|confidence", "Ensure this value is less than or"),
+    "to JSON Schema 1.0 is an integer": (".*", "A valid integer is required"),
     "depends on `sum`": ("count", "Nothing is left to answer"),
     "JSON Schema's numbers have no digits": (".*", "Ensure that there are no more than"),
     "JSON within JSON": (".*", "Send whole numbers beyond 64 bits as text"),
@@ -94,7 +97,7 @@ def test_what_the_document_allows_and_forbids_is_answered_as_it_says(host, role,
     name, headers = caller(host, role)
     where = {"base_url": f"http://{name}", "headers": headers}
     codes = catalogue()
-    found, sent, accepted = [], 0, set()
+    found, sent, accepted = {}, 0, set()
     for label, cases in generated.operations(host):
         for case in generated.some(cases, MOST.get((host, role), FEW)):
             # Each request finds what the fixtures made, whatever those before it did.
@@ -107,8 +110,8 @@ def test_what_the_document_allows_and_forbids_is_answered_as_it_says(host, role,
             wrong += problems(response, codes)
             if wrong:
                 said = response.content[:500].decode(errors="replace")
-                found.append(f"{label}: {wrong[0]}\n    {said}\n    {case.as_curl_command()[:1000]}")
-    assert not found, f"{len(found)} of {sent} requests, of which the first are\n\n" + "\n\n".join(found[:5])
+                found.setdefault(said, f"{label}: {wrong[0]}\n    {said}\n    {case.as_curl_command()[:1000]}")
+    assert not found, f"{len(found)} kinds, {sent} requests\n\n" + "\n\n".join([*found.values()][:20])
     if (host, role) in MOST:
         # What is never done is never tested: at least one request of each kind went through.
         assert allowed(role) & {label for label, _ in generated.operations(host)} <= accepted
@@ -133,6 +136,9 @@ def excused(case, response):
         errors = response.json().get("errors", {})
         if errors and all(is_unsayable(field, sentences) for field, sentences in errors.items()):
             return [generated.check_named("positive_data_acceptance")]
+    if response.status_code < 300 and "Authorization" in (case.meta.phase.data.description or ""):
+        # The one thing wrong is put right by our own header.
+        return [generated.check_named("negative_data_rejection")]
     return []
 
 
