@@ -104,6 +104,14 @@ def test_health_is_asked_on_any_host(db):
     assert answer("10.0.0.7:8000", "/readyz").status_code == 200
 
 
+@pytest.mark.parametrize("host", ["", "a b", "10.0.0.7:8000", "unknown.localhost"])
+def test_health_is_asked_without_a_host_and_without_tls(host, db, settings):
+    settings.SECURE_SSL_REDIRECT = True
+    for path in ("/healthz", "/readyz"):
+        assert Client().get(path, HTTP_HOST=host).status_code == 200
+    assert Client().get("/admin/login/", HTTP_HOST="localhost").status_code == 301
+
+
 def test_the_scope_ends_with_the_request(acme):
     from nexora.kernel import scope
 
