@@ -9,7 +9,7 @@ class KernelConfig(AppConfig):
     verbose_name = "Kernel"
 
     def ready(self):
-        from nexora.kernel import checks, search  # noqa: F401  (register the system checks and a lookup)
+        from nexora.kernel import checks, copies, search  # noqa: F401  (register the system checks and lookups)
 
 
 class NexoraAdminConfig(admin_apps.AdminConfig):

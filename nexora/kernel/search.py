@@ -6,12 +6,12 @@ A model names such columns in `searched`; a migration makes them (nexora.kernel.
 from django.db import models
 from django.db.models.lookups import IStartsWith, Lookup
 
+from nexora.kernel.copies import copy_of, folded
+
+__all__ = ["Begins", "folded"]
+
 # Sorts after whatever may follow a prefix.
 LAST_LETTER = "\U0010ffff"
-
-
-def folded(column):
-    return f"{column}_folded"
 
 
 @models.CharField.register_lookup
@@ -22,11 +22,9 @@ class Begins(Lookup):
     lookup_name = "begins"
 
     def as_sql(self, compiler, connection):
-        target = getattr(self.lhs, "target", None)
-        if target is None or target.name not in getattr(target.model, "searched", ()):
+        column = copy_of(self.lhs, compiler)
+        if column is None:
             return compiler.compile(IStartsWith(self.lhs, self.rhs))
-        quote = connection.ops.quote_name
-        column = f"{compiler.quote_name(self.lhs.alias)}.{quote(folded(target.column))}"
         rhs, params = self.process_rhs(compiler, connection)
         # Folded by the database on both sides: Python's lower() differs from it in some letters.
         sql = f"({column} >= lower({rhs}) AND {column} < lower({rhs}) || %s)"

@@ -1,6 +1,7 @@
 """Migration operations for what Django's state does not hold. Each is reversible and changes the database only."""
 
 from .functions import CurrentTenantFunction, NewOwnerFunction, OwnerFunction
+from .numbers import ScaledColumns
 from .partitions import HashPartitions
 from .protection import CRUD, Grant, ProtectTable
 from .reports import TenantReport
@@ -14,6 +15,7 @@ __all__ = [
     "NewOwnerFunction",
     "OwnerFunction",
     "ProtectTable",
+    "ScaledColumns",
     "SearchColumns",
     "TenantReport",
 ]
