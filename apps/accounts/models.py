@@ -5,7 +5,7 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.db import models, transaction
 
 from nexora.kernel import fields, permissions
-from nexora.kernel.db.indexes import SeedIndex, newest_first, tenant_id_key
+from nexora.kernel.db.indexes import SeedIndex, few_values, newest_first, ranged, tenant_id_key
 from nexora.kernel.errors import Conflict
 from nexora.kernel.fields import EmailAddressField, TenantForeignKey
 from nexora.kernel.models import TenantModel
@@ -89,6 +89,11 @@ class User(AbstractBaseUser, TenantModel):
             SeedIndex(fields=["email"], name="idx_users_email"),
             SeedIndex(fields=["tenant"], name="idx_users_tenant_id"),
             newest_first("users"),
+            few_values("users", "role"),
+            few_values("users", "status"),
+            few_values("users", "email_verified"),
+            ranged("users", "last_login"),
+            ranged("users", "updated_at"),
         ]
 
     def __str__(self):
@@ -193,6 +198,8 @@ class RefreshToken(TenantModel):
             SeedIndex(fields=["user"], name="idx_refresh_tokens_user_id"),
             SeedIndex(fields=["tenant", "user"], name="idx_refresh_tokens_tenant_id_user_id"),
             SeedIndex(fields=["expires_at"], name="idx_refresh_tokens_expires_at"),
+            newest_first("refresh_tokens"),
+            ranged("refresh_tokens", "expires_at"),
         ]
 
     def __str__(self):
@@ -208,6 +215,7 @@ class AuditEvent(TenantModel):
     """Who did what to which record. The runtime may insert and read rows of this table, never change or remove them."""
 
     publishes = False
+    searched = ("record_label",)
 
     id = fields.primary_key()
     tenant = fields.tenant_key()
@@ -230,6 +238,8 @@ class AuditEvent(TenantModel):
             newest_first("audit_events"),
             SeedIndex(fields=["tenant", "record_id"], name="idx_audit_events_tenant_id_record_id"),
             SeedIndex(fields=["tenant", "actor"], name="idx_audit_events_tenant_id_actor_id"),
+            few_values("audit_events", "action"),
+            few_values("audit_events", "resource"),
         ]
 
     def __str__(self):

@@ -3,7 +3,7 @@ from django.db import models
 
 from apps.accounts.models import User
 from nexora.kernel import fields
-from nexora.kernel.db.indexes import SeedIndex, newest_first
+from nexora.kernel.db.indexes import SeedIndex, few_values, looked_up, newest_first, ranged
 from nexora.kernel.fields import TenantForeignKey
 from nexora.kernel.models import TenantModel
 
@@ -19,6 +19,8 @@ class AIPrediction(TenantModel):
         INVENTORY = "inventory"
         PRICING = "pricing"
         HIRING = "hiring"
+
+    scaled = ("confidence",)
 
     id = fields.primary_key()
     tenant = fields.tenant_key()
@@ -50,6 +52,8 @@ class AIPrediction(TenantModel):
             SeedIndex(fields=["tenant"], name="idx_ai_predictions_tenant_id"),
             SeedIndex(fields=["type"], name="idx_ai_predictions_type"),
             newest_first("ai_predictions"),
+            few_values("ai_predictions", "type"),
+            looked_up("ai_predictions", "model_version"),
         ]
 
     def __str__(self):
@@ -75,6 +79,7 @@ class AIInsight(TenantModel):
         HIGH = "high"
 
     searched = ("title",)
+    scaled = ("confidence",)
 
     id = fields.primary_key()
     tenant = fields.tenant_key()
@@ -117,6 +122,12 @@ class AIInsight(TenantModel):
             SeedIndex(fields=["tenant"], name="idx_ai_insights_tenant_id"),
             SeedIndex(fields=["dismissed"], name="idx_ai_insights_dismissed"),
             newest_first("ai_insights"),
+            few_values("ai_insights", "type"),
+            few_values("ai_insights", "priority"),
+            few_values("ai_insights", "impact"),
+            few_values("ai_insights", "actionable"),
+            few_values("ai_insights", "dismissed"),
+            ranged("ai_insights", "dismissed_at"),
         ]
 
     def __str__(self):
@@ -144,6 +155,7 @@ class AICreditUsage(TenantModel):
             SeedIndex(fields=["tenant"], name="idx_ai_credit_usage_tenant_id"),
             newest_first("ai_credit_usage"),
             SeedIndex(fields=["tenant", "user"], name="idx_ai_credit_usage_tenant_id_user_id"),
+            few_values("ai_credit_usage", "credits_used"),
         ]
 
     def __str__(self):

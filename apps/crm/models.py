@@ -5,7 +5,7 @@ from django.db import models, transaction
 
 from apps.accounts.models import User
 from nexora.kernel import clock, events, fields
-from nexora.kernel.db.indexes import SeedIndex, newest_first, tenant_id_key
+from nexora.kernel.db.indexes import SeedIndex, few_values, looked_up, newest_first, ranged, tenant_id_key
 from nexora.kernel.fields import EmailAddressField, TenantForeignKey
 from nexora.kernel.json import validate_object
 from nexora.kernel.models import TenantModel
@@ -53,6 +53,9 @@ class Customer(TenantModel):
             SeedIndex(fields=["email"], name="idx_customers_email"),
             newest_first("customers"),
             SeedIndex(fields=["tenant", "created_by"], name="idx_customers_tenant_id_created_by"),
+            few_values("customers", "status"),
+            looked_up("customers", "phone"),
+            ranged("customers", "updated_at"),
         ]
 
     def __str__(self):
@@ -70,6 +73,7 @@ class Deal(TenantModel):
     CLOSED = frozenset({Stage.CLOSED_WON, Stage.CLOSED_LOST})
     owner_fields = ("assigned_to_id",)
     searched = ("title",)
+    scaled = ("value",)
 
     id = fields.primary_key()
     tenant = fields.tenant_key()
@@ -113,6 +117,11 @@ class Deal(TenantModel):
             SeedIndex(fields=["stage"], name="idx_deals_stage"),
             newest_first("deals"),
             SeedIndex(fields=["tenant", "assigned_to"], name="idx_deals_tenant_id_assigned_to"),
+            few_values("deals", "stage"),
+            few_values("deals", "probability"),
+            ranged("deals", "expected_close_date"),
+            ranged("deals", "updated_at"),
+            ranged("deals", "closed_at"),
         ]
 
     def __str__(self):
@@ -188,6 +197,10 @@ class Activity(TenantModel):
             newest_first("activities"),
             SeedIndex(fields=["tenant", "assigned_to"], name="idx_activities_tenant_id_assigned_to"),
             SeedIndex(fields=["tenant", "created_by"], name="idx_activities_tenant_id_created_by"),
+            few_values("activities", "type"),
+            few_values("activities", "completed"),
+            ranged("activities", "due_date"),
+            ranged("activities", "updated_at"),
         ]
 
     def __str__(self):

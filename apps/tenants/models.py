@@ -155,6 +155,8 @@ class Subscription(TenantModel):
 class Domain(DomainMixin, TenantModel):
     """A white-label host of a tenant. `<subdomain>.<base domain>` needs no row."""
 
+    searched = ("domain",)
+
     id = fields.primary_key()
     tenant = fields.tenant_key(related_name="domains")
     domain = models.CharField(max_length=253, validators=[host_validator])

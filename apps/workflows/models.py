@@ -3,7 +3,7 @@ from django.db import models
 from apps.accounts.models import User
 from nexora.kernel import fields
 from nexora.kernel.db.functions import CurrentTimestamp
-from nexora.kernel.db.indexes import SeedIndex, newest_first, tenant_id_key
+from nexora.kernel.db.indexes import SeedIndex, few_values, newest_first, ranged, tenant_id_key
 from nexora.kernel.fields import TenantForeignKey
 from nexora.kernel.models import TenantModel
 
@@ -36,6 +36,8 @@ class Workflow(TenantModel):
             SeedIndex(fields=["tenant"], name="idx_workflows_tenant_id"),
             newest_first("workflows"),
             SeedIndex(fields=["tenant", "created_by"], name="idx_workflows_tenant_id_created_by"),
+            few_values("workflows", "enabled"),
+            ranged("workflows", "updated_at"),
         ]
 
     def __str__(self):
@@ -77,6 +79,8 @@ class WorkflowExecution(TenantModel):
             SeedIndex(fields=["workflow"], name="idx_workflow_executions_workflow_id"),
             SeedIndex(fields=["status"], name="idx_workflow_executions_status"),
             newest_first("workflow_executions", "started_at"),
+            few_values("workflow_executions", "status", "started_at"),
+            ranged("workflow_executions", "completed_at"),
         ]
 
     def __str__(self):

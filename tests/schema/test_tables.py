@@ -5,8 +5,8 @@ from django.apps import apps
 from django.db import connection, models
 
 from apps.crm.models import Activity
+from nexora.kernel.copies import folded, scaled
 from nexora.kernel.models import TenantModel
-from nexora.kernel.search import folded
 
 OUR_MODELS = {
     model._meta.db_table: model
@@ -38,6 +38,11 @@ def search_columns(table):
     return {folded(name) for name in getattr(OUR_MODELS[table], "searched", ())}
 
 
+def copies(table):
+    """All that it makes for nexora.kernel.copies."""
+    return search_columns(table) | {scaled(name) for name in getattr(OUR_MODELS[table], "scaled", ())}
+
+
 def answers(query, *params):
     with connection.cursor() as cursor:
         cursor.execute(query, params or None)
@@ -50,7 +55,7 @@ def answers(query, *params):
 @pytest.mark.parametrize("table", TABLES)
 def test_every_field_is_a_column_and_every_column_a_field(ours, table):
     fields = {field.column for field in OUR_MODELS[table]._meta.concrete_fields}
-    assert fields == set(ours[table].columns) - search_columns(table)
+    assert fields == set(ours[table].columns) - copies(table)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -59,11 +64,14 @@ def test_what_is_searched_has_its_column_and_index(ours, table):
     begin = [] if table in ("plugins", "tenants") else ["tenant_id"]
     for column in search_columns(table):
         assert "_".join(["idx", table, *begin, column]) in ours[table].indexes
+    for column in copies(table) - search_columns(table):
+        assert ours[table].columns[column].type == "bigint"
+        assert f"idx_{table}_tenant_id_{column}_id" in ours[table].indexes
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_fields_stand_in_the_columns_order(ours, table):
-    columns = [column for column in ours[table].columns if column not in search_columns(table)]
+    columns = [column for column in ours[table].columns if column not in copies(table)]
     assert [field.column for field in OUR_MODELS[table]._meta.concrete_fields] == columns
 
 

@@ -1,0 +1,9 @@
+from django.db import migrations
+
+from nexora.kernel.db.operations import ScaledColumns
+
+
+class Migration(migrations.Migration):
+    dependencies = [("analytics", "0004_search_columns")]
+
+    operations = [ScaledColumns("ai_predictions", {"confidence": 4}), ScaledColumns("ai_insights", {"confidence": 4})]
