@@ -134,6 +134,7 @@ class AICreditUsageAdmin(TenantModelAdmin):
 
 
 class RevenueAdmin(TenantModelAdmin):
+    has_few_rows = True
     newest_by = "month"
     list_display = ["month_name", "revenue", "deal_count"]
     list_filter = [("month", MomentRangeFilter)]

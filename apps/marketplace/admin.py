@@ -27,6 +27,7 @@ class InstallationInline(ReadOnlyInline):
 @admin.register(Plugin)
 class PluginAdmin(RecordAdmin):
     icon = "extension"
+    has_few_rows = True
     list_display = ["name", "category_badge", "cost", "rating", "downloads", "version", "published"]
     list_filter = [
         ("category", ChoicesDropdownFilter),
@@ -72,6 +73,7 @@ class PluginAdmin(RecordAdmin):
 @admin.register(PluginInstallation)
 class PluginInstallationAdmin(TenantModelAdmin):
     icon = "download_done"
+    has_few_rows = True
     newest_by = "installed_at"
     list_display = ["plugin", "version", "enabled", "installed_at"]
     list_select_related = ["plugin"]

@@ -69,6 +69,7 @@ def way_out(request):
 @admin.register(Tenant)
 class TenantAdmin(RecordAdmin):
     icon = "apartment"
+    has_few_rows = True
     actions_detail = ["enter"]
     list_display = ["name", "subdomain", "plan_badge", "status_badge", "created_at"]
     list_filter = [("plan", ChoicesDropdownFilter), ("status", ChoicesDropdownFilter)]
@@ -132,6 +133,7 @@ class TenantAdmin(RecordAdmin):
 @admin.register(Subscription)
 class SubscriptionAdmin(TenantModelAdmin):
     icon = "receipt_long"
+    has_few_rows = True
     list_display = [
         "plan_badge",
         "status",
@@ -161,6 +163,7 @@ class SubscriptionAdmin(TenantModelAdmin):
 @admin.register(Domain)
 class DomainAdmin(TenantModelAdmin):
     icon = "language"
+    has_few_rows = True
     list_display = ["domain", "is_primary", "created_at"]
     list_filter = [("is_primary", BooleanRadioFilter)]
     search_fields = ["domain__istartswith"]

@@ -124,10 +124,12 @@ class RecordAdmin(PolicyRights, RecordFields, ModelAdmin):
     Subclasses declare columns, filters, search fields (with a lookup, `name__istartswith`), fieldsets and `icon`.
 
     newest_by      column that lists are ordered by, newest first
+    has_few_rows   no more of them than organisations, or than a person has made by hand: any column sorts them
     icon           name of a Material symbol, for the navigation
     """
 
     newest_by = "created_at"
+    has_few_rows = False
     icon = "table_rows"
 
     form = RecordForm
