@@ -1,0 +1,124 @@
+"""A tenant with most of everything beside twenty small ones: rows of every large table, made by PostgreSQL.
+
+Columns are filled by their type, so a table that is born tomorrow is filled tomorrow. In each there are a value that
+most rows have and values that a handful has, scattered over all times: who finds the handful without an index of its
+own has read the whole tenant.
+"""
+
+from contextlib import contextmanager
+
+from django.contrib.admin import site
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from apps.tenants.models import Tenant
+from nexora.kernel.db.login import owner_login
+from nexora.kernel.fields import EmailAddressField
+from nexora.kernel.models import TenantModel
+from tests.factories import TenantFactory
+
+ROWS, OTHERS, ROWS_OF_OTHERS = 10_000, 20, 200
+RARE = 5
+# Rows that share a value in a column of many values.
+SHARE = 20
+EPOCH = "2024-01-01"
+
+# Everything that grows with the work of a tenant. What does not says so in its admin class.
+LARGE = [
+    model
+    for model, admin in site._registry.items()
+    if issubclass(model, TenantModel) and model is not Tenant and model._meta.managed and not admin.has_few_rows
+]
+TABLES = {model._meta.db_table for model in LARGE}
+# Odd and no multiple of five: each makes another order of the ROWS numbers.
+STEPS = [3, 7, 9, 11, 13, 17, 19, 21, 23, 27, 29, 31, 33, 37, 39, 41, 43, 47, 49, 51, 53, 57]
+
+
+def is_large(relation):
+    return relation in TABLES or relation.rstrip("0123456789").removesuffix("_p") in TABLES
+
+
+@contextmanager
+def crowd():
+    """The big tenant. Committed, as its statistics are the owner's to gather; everything goes at the end."""
+    tenants = [TenantFactory(subdomain="crowd"), *(TenantFactory() for _ in range(OTHERS))]
+    try:
+        with owner_login() as owner, owner.cursor() as cursor:
+            for model in in_order_of_keys():
+                fill(cursor, model, tenants[:1], ROWS)
+                fill(cursor, model, tenants[1:], ROWS_OF_OTHERS)
+                cursor.execute(f"ANALYZE {model._meta.db_table}")
+            cursor.execute("ANALYZE tenants")
+        yield tenants[0]
+    finally:
+        with owner_login() as owner, owner.cursor() as cursor:
+            cursor.execute(f"TRUNCATE {', '.join(TABLES)} CASCADE")
+            cursor.execute("DELETE FROM tenants WHERE id = ANY(%s)", [[tenant.pk for tenant in tenants]])
+
+
+def in_order_of_keys():
+    done, left = [], list(LARGE)
+    while left:
+        ready = [m for m in left if not {f.related_model for f in m._meta.concrete_fields} & {*left} - {m}]
+        done += ready
+        left = [model for model in left if model not in ready]
+    return done
+
+
+def fill(cursor, model, tenants, rows):
+    columns = {
+        field.column: value(field, step, rows)
+        for field, step in zip(model._meta.concrete_fields, STEPS, strict=False)
+        if not field.generated
+    }
+    cursor.execute(
+        f"INSERT INTO {model._meta.db_table} ({', '.join(columns)}) SELECT {', '.join(columns.values())} "
+        f"FROM unnest(%s::uuid[]) t (tenant), generate_series(0, {rows - 1}) n",
+        [[tenant.pk for tenant in tenants]],
+    )
+
+
+def key(table, number):
+    return f"md5('{table}' || tenant || ({number}))::uuid"
+
+
+def value(field, step, rows):
+    """SQL of a column in row `n` of `tenant`."""
+    k = f"mod(n * {step}, {rows})"
+    if field.name == "id":
+        return key(field.model._meta.db_table, "n")
+    if field.name == "tenant":
+        return "tenant"
+    made = _value(field, k, rows)
+    return f"CASE WHEN {k} BETWEEN {RARE} AND {2 * RARE} THEN NULL ELSE {made} END" if field.null else made
+
+
+def _value(field, k, rows):
+    if field.is_relation:
+        return key(field.related_model._meta.db_table, f"{k} / {SHARE}")
+    if field.choices:
+        usual, *others = [name for name, _ in field.choices if name != "super_admin"]
+        listed = ", ".join(f"'{name}'" for name in others)
+        return f"CASE WHEN {k} < {RARE} THEN (ARRAY[{listed}])[1 + mod({k}, {len(others)})] ELSE '{usual}' END"
+    if isinstance(field, models.BooleanField):
+        return f"{k} < {RARE}"
+    if isinstance(field, models.IntegerField):
+        few = f"WHEN {k} < {RARE} THEN 90 + {k} WHEN {k} < {4 * RARE} THEN {k} / {RARE}"
+        return f"CASE {few} ELSE 10 + mod({k}, 8) * 10 END"
+    if isinstance(field, models.DecimalField):
+        return f"{k}::numeric / {10**field.decimal_places}"
+    if isinstance(field, models.DateTimeField):
+        return f"timestamptz '{EPOCH}' + {k} * interval '1 minute'"
+    if isinstance(field, models.DateField):
+        return f"date '{EPOCH}' + {k} / {SHARE}"
+    if isinstance(field, models.JSONField):
+        return "'{}'::jsonb"
+    if isinstance(field, ArrayField):
+        return f"ARRAY[CASE WHEN {k} < {RARE} THEN 'rare' ELSE 'usual' END]"
+    if isinstance(field, models.GenericIPAddressField):
+        return "inet '192.0.2.1'"
+    if isinstance(field, models.UUIDField):
+        return key(field.name, f"{k} / {SHARE}")
+    if isinstance(field, EmailAddressField) or field.name == "token":
+        return f"'{field.name}' || {k} || '@' || left(tenant::text, 13)"
+    return f"CASE WHEN mod({k}, 2) = 0 THEN 'Usual' ELSE '{field.name.capitalize()} ' || {k} / {SHARE} END"
