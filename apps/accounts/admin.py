@@ -48,7 +48,7 @@ class UserAdmin(TenantModelAdmin):
         ("email_verified", BooleanRadioFilter),
         ("last_login", MomentRangeFilter),
     ]
-    search_fields = ["name__istartswith", "email__istartswith"]
+    search_fields = ["name", "email"]
     fieldsets = [
         (None, {"fields": ["name", "email", "avatar"]}),
         ("Access", {"fields": [("role", "status"), "email_verified", "last_login"]}),
@@ -130,7 +130,7 @@ class RefreshTokenAdmin(TenantModelAdmin):
     list_display = ["user", "user_agent", "address", "created_at", "rotated_at", "expires_at"]
     list_select_related = ["user"]
     list_filter = [("user", AutocompleteSelectFilter), ("expires_at", MomentRangeFilter)]
-    search_fields = ["user__name__istartswith", "user__email__istartswith"]
+    search_fields = ["user__name", "user__email"]
     fieldsets = [(None, {"fields": ["user", "user_agent", "address", "rotated_at", "expires_at"]})]
     readonly_fields = ["address"]
 
@@ -155,7 +155,7 @@ class AuditEventAdmin(TenantModelAdmin):
     icon = "history"
     list_display = ["created_at", "action_badge", "what", "record_label", "changed", "who"]
     list_filter = [ResourceFilter, ("actor", AutocompleteSelectFilter), ("created_at", MomentRangeFilter)]
-    search_fields = ["record_label__istartswith", "actor_label__istartswith"]
+    search_fields = ["record_label"]
     fieldsets = [
         (None, {"fields": ["created_at", "action", "what", "record_link", "who", "address"]}),
         ("Details", {"fields": ["changes", "children"]}),
@@ -213,7 +213,9 @@ def trail(user, record):
         return None
     if record is None:
         return AuditEvent.objects.none()
-    happened = AuditEvent.objects.filter(record_id=record.pk, resource=record._meta.label_lower)
+    happened = AuditEvent.objects.filter(
+        tenant_id=record.owning_tenant_id, record_id=record.pk, resource=record._meta.label_lower
+    )
     return happened.order_by(*newest_first("created_at"))
 
 

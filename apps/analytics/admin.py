@@ -59,7 +59,7 @@ class AIInsightAdmin(TenantModelAdmin):
         ("priority", ChoicesDropdownFilter),
         ("impact", ChoicesDropdownFilter),
     ]
-    search_fields = ["title__istartswith"]
+    search_fields = ["title"]
     fieldsets = [
         (None, {"fields": ["type", "title", "description"]}),
         ("Weight", {"fields": [("priority", "impact"), ("confidence", "actionable")]}),
@@ -104,7 +104,6 @@ class AIPredictionAdmin(TenantModelAdmin):
         ("confidence", RangeNumericFilter),
         ("created_at", MomentRangeFilter),
     ]
-    search_fields = ["type__istartswith", "model_version__istartswith"]
     fieldsets = [
         (None, {"fields": ["type", "confidence", "model_version"]}),
         ("Data", {"fields": ["input", "output"]}),
@@ -129,7 +128,7 @@ class AICreditUsageAdmin(TenantModelAdmin):
         ("credits_used", RangeNumericFilter),
         ("created_at", MomentRangeFilter),
     ]
-    search_fields = ["feature__istartswith"]
+    search_fields = ["feature"]
     fieldsets = [(None, {"fields": ["feature", "credits_used", "user", "metadata"]})]
 
 

@@ -70,7 +70,7 @@ class CustomerAdmin(TenantModelAdmin):
         ("created_at", MomentRangeFilter),
         ("created_by", AutocompleteSelectFilter),
     ]
-    search_fields = ["name__istartswith", "email__istartswith", "company__istartswith"]
+    search_fields = ["name", "email", "company"]
     fieldsets = [
         (None, {"fields": ["name", "company", ("email", "phone"), "status"]}),
         ("More", {"fields": ["tags", "custom_fields"]}),
@@ -106,7 +106,7 @@ class DealAdmin(TenantModelAdmin):
         ("customer", AutocompleteSelectFilter),
         ("assigned_to", AutocompleteSelectFilter),
     ]
-    search_fields = ["title__istartswith"]
+    search_fields = ["title"]
     fieldsets = [
         (None, {"fields": ["title", "customer", "assigned_to"]}),
         ("Value and stage", {"fields": [("value", "probability"), "stage", "expected_close_date", "closed_at"]}),
@@ -140,7 +140,7 @@ class ActivityAdmin(TenantModelAdmin):
         ("deal", AutocompleteSelectFilter),
         ("assigned_to", AutocompleteSelectFilter),
     ]
-    search_fields = ["subject__istartswith"]
+    search_fields = ["subject"]
     fieldsets = [
         (None, {"fields": [("type", "completed"), "subject", "description"]}),
         ("About", {"fields": ["customer", "deal"]}),

@@ -34,7 +34,7 @@ class PluginAdmin(RecordAdmin):
         ("published", BooleanRadioFilter),
         ("price", RangeNumericFilter),
     ]
-    search_fields = ["name__istartswith", "slug__istartswith"]
+    search_fields = ["name", "slug"]
     fieldsets = [
         (None, {"fields": ["name", "slug", "category", "description", "author", "published"]}),
         ("Release", {"fields": [("version", "price"), "compatibility", "manifest"]}),
@@ -78,7 +78,7 @@ class PluginInstallationAdmin(TenantModelAdmin):
     list_display = ["plugin", "version", "enabled", "installed_at"]
     list_select_related = ["plugin"]
     list_filter = [("enabled", BooleanRadioFilter), ("plugin", AutocompleteSelectFilter)]
-    search_fields = ["plugin__name__istartswith"]
+    search_fields = ["plugin__name"]
     fieldsets = [(None, {"fields": ["plugin", "version", "enabled", "settings"]})]
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):

@@ -73,7 +73,7 @@ class TenantAdmin(RecordAdmin):
     actions_detail = ["enter"]
     list_display = ["name", "subdomain", "plan_badge", "status_badge", "created_at"]
     list_filter = [("plan", ChoicesDropdownFilter), ("status", ChoicesDropdownFilter)]
-    search_fields = ["name__istartswith", "subdomain__istartswith"]
+    search_fields = ["name", "subdomain"]
     fieldsets = [
         (None, {"fields": ["name", "subdomain", "plan", "status"]}),
         ("Brand and settings", {"fields": ["white_label", "settings"]}),
@@ -145,7 +145,6 @@ class SubscriptionAdmin(TenantModelAdmin):
         "next_billing_date",
     ]
     list_filter = [("plan", ChoicesDropdownFilter), ("billing_cycle", ChoicesDropdownFilter)]
-    search_fields = ["plan__istartswith", "status__istartswith"]
     fieldsets = [
         (None, {"fields": ["plan", "status", "amount", "billing_cycle", "next_billing_date"]}),
         ("Included", {"fields": ["ai_credits", "users_limit", "storage_limit", "features"]}),
@@ -166,7 +165,7 @@ class DomainAdmin(TenantModelAdmin):
     has_few_rows = True
     list_display = ["domain", "is_primary", "created_at"]
     list_filter = [("is_primary", BooleanRadioFilter)]
-    search_fields = ["domain__istartswith"]
+    search_fields = ["domain"]
     fieldsets = [(None, {"fields": ["domain", "is_primary"]})]
 
 

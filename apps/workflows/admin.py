@@ -54,7 +54,7 @@ class WorkflowAdmin(TenantModelAdmin):
     list_display = ["name", "starts_on", "steps", "enabled", "created_by", "updated_at"]
     list_select_related = ["created_by"]
     list_filter = [("enabled", BooleanRadioFilter), ("created_by", AutocompleteSelectFilter)]
-    search_fields = ["name__istartswith"]
+    search_fields = ["name"]
     fieldsets = [
         (None, {"fields": ["name", "description", "enabled"]}),
         ("Definition", {"fields": ["trigger", "actions"]}),
@@ -81,7 +81,7 @@ class WorkflowExecutionAdmin(Took, TenantModelAdmin):
         ("workflow", AutocompleteSelectFilter),
         ("started_at", MomentRangeFilter),
     ]
-    search_fields = ["workflow__name__istartswith"]
+    search_fields = ["workflow__name"]
     fieldsets = [
         (None, {"fields": ["workflow", "status", "started_at", "completed_at", "error"]}),
         ("Data", {"fields": ["input", "output"]}),

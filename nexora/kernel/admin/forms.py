@@ -12,6 +12,7 @@ from unfold.forms import AuthenticationForm, PaginationInlineFormSet
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from nexora.kernel import scope
+from nexora.kernel.admin.lists import CappedPaginator
 from nexora.kernel.json import validate_json
 from nexora.kernel.models import TenantModel
 
@@ -224,6 +225,18 @@ class RecordForm(forms.ModelForm):
 
 class RecordFormSet(PaginationInlineFormSet):
     """Rows of an inline: they belong to the tenant of the record they hang on."""
+
+    def __init__(self, *args, instance=None, queryset=None, **kwargs):
+        model = getattr(queryset, "model", None)
+        if isinstance(instance, TenantModel) and getattr(model, "tenant_field", None) == "tenant" and instance.pk:
+            # Over all tenants nothing else says so, and every index begins with the tenant.
+            queryset = queryset.filter(tenant_id=instance.owning_tenant_id)
+        super().__init__(*args, instance=instance, queryset=queryset, **kwargs)
+
+    def get_page(self, paginator, page):
+        # A workflow may have a million runs.
+        self.paginator = CappedPaginator(paginator.object_list, paginator.per_page)
+        return super().get_page(self.paginator, page)
 
     def _construct_form(self, i, **kwargs):
         form = super()._construct_form(i, **kwargs)

@@ -1,11 +1,18 @@
 """Lists of any length: counts that stop, searches by prefix, order by an index."""
 
 import uuid
-from contextlib import suppress
 
+from django.apps import apps
+from django.conf import settings
+from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.core.paginator import Paginator
-from django.db.models import F, Q
+from django.db.models import BooleanField, F, Func, OrderBy
+from django.db.models.constants import LOOKUP_SEP
 from django.utils.functional import cached_property
+
+from nexora.kernel import scope
+from nexora.kernel.api.filters import MAX_SEARCH_LENGTH, MAX_SEARCH_WORDS, search_condition
+from nexora.kernel.copies import Copy
 
 # An exact count reads every row; nobody pages further than this.
 MOST_COUNTED = 10_000
@@ -20,7 +27,9 @@ class CappedPaginator(Paginator):
     def count(self):
         if isinstance(self.object_list, (list, tuple)):
             return len(self.object_list)
-        return self.object_list.order_by()[: MOST_COUNTED + 1].count()
+        # In the list's order, out of its index: in no order a table would be read from its beginning, past the rows of
+        # every older tenant.
+        return self.object_list[: MOST_COUNTED + 1].count()
 
     @cached_property
     def is_capped(self):
@@ -36,17 +45,111 @@ def newest_first(column):
     return [F(column).desc(nulls_last=True), "-id"]
 
 
-def find_by_prefix(queryset, term, fields):
-    """Rows whose id is `term`, or one of whose `fields` (with a lookup: `name__istartswith`) begins with it.
+# -- Over all tenants
 
-    The term is one prefix, spaces included: "Ada Lo" finds Ada Lovelace.
+
+class OfSomeTenant(Func):
+    """True of every row, and says so in a way that lets PostgreSQL look tenant by tenant.
+
+    Every index begins with the tenant. Without a word about it one would have to be read from end to end, or a second
+    one kept for the few people of the platform at the price of every tenant's writes.
     """
-    term = term.strip()
-    if not term:
+
+    output_field = BooleanField()
+    arity = 1
+
+    def as_sql(self, compiler, connection, **context):
+        column, params = compiler.compile(self.source_expressions[0])
+        tenants = connection.ops.quote_name(apps.get_model(settings.TENANT_MODEL)._meta.db_table)
+        return f"{column} = ANY (ARRAY(SELECT id FROM {tenants}))", params  # noqa: S608 (a name)
+
+
+def name_tenant(queryset, model=None, path=()):
+    """`queryset` with a word about the tenant of its rows, or of those of `model` to which `path` leads from them."""
+    model = model or queryset.model
+    if getattr(model, "tenant_field", None) != "tenant" or not model._meta.managed:
         return queryset
-    found = Q()
-    for lookup in fields:
-        found |= Q(**{lookup: term})
-    with suppress(ValueError):
-        found |= Q(pk=uuid.UUID(term))
+    current = scope.require("A list")
+    tenant = LOOKUP_SEP.join([*path, "tenant"])
+    if current.is_over_all_tenants:
+        return queryset.filter(OfSomeTenant(F(tenant)))
+    # Of its own rows the queryset says so by itself. The policy alone leaves the planner with a tenant of average size.
+    return queryset.filter(**{tenant: current.tenant_id}) if path else queryset
+
+
+# -- Order
+
+
+def order_of(model, name):
+    """The ascending order by a column that an index has: [OrderBy], the tenant's first; None where none has it."""
+    try:
+        column = model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return None
+    if column.is_relation:
+        return None
+    if name in getattr(model, "scaled", ()):
+        return [OrderBy(F("tenant")), OrderBy(Copy(name)), OrderBy(F("id"))]
+    if name in model.searched:
+        # Equal ones stand as the index has them; to sort those by id could be to sort them all.
+        return [OrderBy(F("tenant")), OrderBy(Copy(name))]
+    for index in model._meta.indexes:
+        keys = _keys(index)
+        names = [key.expression.name for key in keys]
+        if names[:2] == ["tenant", name] and names[-1] == "id":
+            return backwards(keys) if keys[1].descending else keys
+    return None
+
+
+def backwards(keys):
+    turned = [key.copy() for key in keys]
+    for key in turned:
+        key.reverse_ordering()
+    return turned
+
+
+def _keys(index):
+    """The keys of an index of plain columns, as what one orders by."""
+    if index.fields_orders:
+        return [OrderBy(F(name), descending=bool(direction)) for name, direction in index.fields_orders]
+    return [key if isinstance(key, OrderBy) else OrderBy(key) for key in index.expressions]
+
+
+# -- Search
+
+
+def search_problem(model, lookup):
+    """What is wrong with a search by `lookup`, a column or a path to one; None if an index serves it."""
+    target = model
+    *path, name = lookup.split(LOOKUP_SEP)
+    try:
+        for step in path:
+            target = target._meta.get_field(step).related_model
+        target._meta.get_field(name)
+    except (FieldDoesNotExist, AttributeError):
+        return f"{lookup} is no column that {model.__name__} leads to"
+    if name not in target.searched:
+        return f"no index serves prefixes of {target.__name__}.{name}: it is not in `searched`"
+    return None
+
+
+def find_by_prefix(queryset, term, fields):
+    """Rows whose id is `term`, or one of whose `fields` begins with it; of several words, each begins one of them."""
+    words = term.split()
+    if not words:
+        return queryset
+    try:
+        return queryset.filter(pk=uuid.UUID(term.strip()))
+    except ValueError:
+        pass
+    for path in {tuple(field.split(LOOKUP_SEP)[:-1]) for field in fields} - {()}:
+        model = queryset.model
+        for step in path:
+            model = model._meta.get_field(step).related_model
+        queryset = name_tenant(queryset, model, path)
+    try:
+        # What is typed beyond that is left out: it would find fewer rows, not others.
+        found = search_condition(fields, " ".join(words[:MAX_SEARCH_WORDS])[:MAX_SEARCH_LENGTH])
+    except ValidationError:
+        return queryset.none()
     return queryset.filter(found)

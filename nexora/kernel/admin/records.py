@@ -7,6 +7,7 @@ from django.contrib.admin import ModelAdmin as DjangoModelAdmin
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.options import ActionLocation
 from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
+from django.contrib.admin.views.main import ORDER_VAR
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.postgres.fields import ArrayField
@@ -24,7 +25,15 @@ from nexora.kernel import permissions, scope
 from nexora.kernel.admin import deletion
 from nexora.kernel.admin.forms import PrettyJSONField, RecordForm, TextListField
 from nexora.kernel.admin.history import history_of
-from nexora.kernel.admin.lists import CappedPaginator, find_by_prefix, newest_first
+from nexora.kernel.admin.lists import (
+    CappedPaginator,
+    backwards,
+    find_by_prefix,
+    name_tenant,
+    newest_first,
+    order_of,
+    search_problem,
+)
 from nexora.kernel.admin.refusals import refusal_of
 from nexora.kernel.errors import NexoraError
 
@@ -121,7 +130,7 @@ class RecordFields:
 class RecordAdmin(PolicyRights, RecordFields, ModelAdmin):
     """Admin of a record: rights from the policy, lists that stay fast, refusals as messages.
 
-    Subclasses declare columns, filters, search fields (with a lookup, `name__istartswith`), fieldsets and `icon`.
+    Subclasses declare columns, filters, search fields (columns in `searched` of their model), fieldsets and `icon`.
 
     newest_by      column that lists are ordered by, newest first
     has_few_rows   no more of them than organisations, or than a person has made by hand: any column sorts them
@@ -149,11 +158,17 @@ class RecordAdmin(PolicyRights, RecordFields, ModelAdmin):
         super().__init_subclass__(**kwargs)
         refuse_override(cls, "get_queryset", "narrow_queryset(request, queryset)")
 
+    def __init__(self, model, admin_site):
+        super().__init__(model, admin_site)
+        for lookup in self.search_fields:
+            if problem := search_problem(model, lookup):
+                raise TypeError(f"{type(self).__name__} searches by {lookup}, but {problem}.")
+
     # -- Lists
 
     def get_queryset(self, request):
         queryset = permissions.narrow(super().get_queryset(request), request.user, "view")
-        return self.narrow_queryset(request, queryset)
+        return self.narrow_queryset(request, name_tenant(queryset))
 
     def narrow_queryset(self, request, queryset):
         """Override to select fewer rows or more columns."""
@@ -161,6 +176,16 @@ class RecordAdmin(PolicyRights, RecordFields, ModelAdmin):
 
     def get_ordering(self, request):
         return self.ordering or newest_first(self.newest_by)
+
+    def get_sortable_by(self, request):
+        columns = super().get_sortable_by(request)
+        return columns if self.has_few_rows else [name for name in columns if self.order_by(name)]
+
+    def order_by(self, column):
+        """The order, ascending, that a click on the heading of `column` asks for, if an index has it."""
+        shown = getattr(self, column, None) or getattr(self.model, column, None)
+        name = getattr(shown, "admin_order_field", None) or column
+        return order_of(self.model, name) if isinstance(name, str) else None
 
     def get_search_results(self, request, queryset, search_term):
         return find_by_prefix(queryset, search_term, self.get_search_fields(request)), False
@@ -330,6 +355,33 @@ class RecordList(DjangoChangeList):
         super().__init__(request, *args, **kwargs)
         if not self.is_popup:
             self.title = self.opts.verbose_name_plural[:1].upper() + self.opts.verbose_name_plural[1:]
+
+    def get_ordering(self, request, queryset):
+        if self.model_admin.has_few_rows:
+            return super().get_ordering(request, queryset)
+        clicked = self._clicked()
+        if clicked is None:
+            return list(self.model_admin.get_ordering(request))
+        number, is_descending = clicked
+        tenant, *keys = self.model_admin.order_by(self.list_display[number])
+        keys = [tenant, *keys] if over_all_tenants() else keys
+        return backwards(keys) if is_descending else keys
+
+    def _clicked(self):
+        """(number, whether descending) of the first column asked for that an index has in order; None: no such one."""
+        for asked in self.params.get(ORDER_VAR, "").split("."):
+            number = asked.removeprefix("-")
+            if number.isascii() and number.isdigit() and len(number) < 4 and int(number) < len(self.list_display):
+                name = self.list_display[int(number)]
+                if name in self.sortable_by:
+                    return int(number), asked.startswith("-")
+        return None
+
+    def get_ordering_field_columns(self):
+        if self.model_admin.has_few_rows or ORDER_VAR not in self.params:
+            return super().get_ordering_field_columns()
+        clicked = self._clicked()
+        return {clicked[0]: "desc" if clicked[1] else "asc"} if clicked else {}
 
     def get_results(self, request):
         super().get_results(request)
