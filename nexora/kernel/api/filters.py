@@ -246,6 +246,10 @@ def search_words(text):
 
 def words_begin(whole, *words):
     """`whole` and each of `words` are {field: what it should begin with}."""
+    if len(whole) == 1:
+        # Several words begin one field only together. Asked for singly they are ranges that exclude each other, which
+        # the planner takes for some: it would walk the list for them instead of looking them up.
+        return _begins(whole)
     every_word = Q()
     for word in words:
         every_word &= _begins(word)
