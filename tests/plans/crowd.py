@@ -1,4 +1,4 @@
-"""A tenant with most of everything beside twenty small ones: rows of every large table, made by PostgreSQL.
+"""A tenant with half of everything beside small ones: rows of every large table, made by PostgreSQL.
 
 Columns are filled by their type, so a table that is born tomorrow is filled tomorrow. In each there are a value that
 most rows have and values that a handful has, scattered over all times: who finds the handful without an index of its
@@ -17,10 +17,10 @@ from nexora.kernel.fields import EmailAddressField
 from nexora.kernel.models import TenantModel
 from tests.factories import TenantFactory
 
-ROWS, OTHERS, ROWS_OF_OTHERS = 10_000, 20, 200
+ROWS, OTHERS, ROWS_OF_OTHERS = 10_000, 8, 1_600
 RARE = 5
 # Rows that share a value in a column of many values.
-SHARE = 20
+SHARE = 10
 EPOCH = "2024-01-01"
 
 # Everything that grows with the work of a tenant. What does not says so in its admin class.
@@ -30,7 +30,7 @@ LARGE = [
     if issubclass(model, TenantModel) and model is not Tenant and model._meta.managed and not admin.has_few_rows
 ]
 TABLES = {model._meta.db_table for model in LARGE}
-# Odd and no multiple of five: each makes another order of the ROWS numbers.
+# Odd and no multiples of five, the only primes of both numbers above: each makes another order of the rows.
 STEPS = [3, 7, 9, 11, 13, 17, 19, 21, 23, 27, 29, 31, 33, 37, 39, 41, 43, 47, 49, 51, 53, 57]
 
 
@@ -108,7 +108,7 @@ def _value(field, k, rows):
     if isinstance(field, models.DecimalField):
         return f"{k}::numeric / {10**field.decimal_places}"
     if isinstance(field, models.DateTimeField):
-        return f"timestamptz '{EPOCH}' + {k} * interval '1 minute'"
+        return f"timestamptz '{EPOCH}' + {k} * interval '{ROWS // rows} minutes'"
     if isinstance(field, models.DateField):
         return f"date '{EPOCH}' + {k} / {SHARE}"
     if isinstance(field, models.JSONField):
@@ -121,4 +121,6 @@ def _value(field, k, rows):
         return key(field.name, f"{k} / {SHARE}")
     if isinstance(field, EmailAddressField) or field.name == "token":
         return f"'{field.name}' || {k} || '@' || left(tenant::text, 13)"
-    return f"CASE WHEN mod({k}, 2) = 0 THEN 'Usual' ELSE '{field.name.capitalize()} ' || {k} / {SHARE} END"
+    # Of one length, so that none begins another.
+    rare = f"'{field.name.capitalize()} ' || {ROWS} + {k} / {SHARE}"
+    return f"CASE WHEN mod({k}, 2) = 0 THEN 'Usual' ELSE {rare} END"

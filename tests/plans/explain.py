@@ -41,7 +41,7 @@ def complaints(plan, most):
     """What of a plan grows with the tenant: sentences. `most` is how many rows may be read or sorted."""
     for node in nodes(plan):
         kind, table = node["Node Type"], node.get("Relation Name", "")
-        if kind == "Seq Scan" and is_large(table):
+        if kind == "Seq Scan" and is_large(table) and rows_read(node):  # an empty partition is nothing to walk
             yield f"{table} is read from end to end."
         if kind in SCANS and is_large(table) and (rows := rows_read(node)) > most:
             yield f"{rows:.0f} rows of {table} are read: {kind} {node.get('Index Name', '')} {node.get('Filter', '')}"
