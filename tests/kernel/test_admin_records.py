@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from django.contrib.admin import site
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -41,6 +42,21 @@ def test_overriding_what_carries_the_reach_is_refused_when_the_class_is_made(bas
         type("CustomerPages", (base,), {"get_queryset": lambda self, request: None})
 
 
+@pytest.mark.parametrize(
+    ("model", "lookup", "problem"),
+    [
+        (Customer, "phone", "no index serves prefixes of Customer.phone"),
+        (Customer, "name__istartswith", "is no column that Customer leads to"),
+        (Customer, "nothing", "is no column that Customer leads to"),
+        (Deal, "assigned_to__role", "no index serves prefixes of User.role"),
+    ],
+)
+def test_a_search_that_no_index_serves_is_refused_when_the_class_is_registered(model, lookup, problem):
+    pages = type("Pages", (RecordAdmin,), {"search_fields": ["name", lookup] if model is Customer else [lookup]})
+    with pytest.raises(TypeError, match=rf"Pages searches by {lookup}, but .*{problem}"):
+        pages(model, site)
+
+
 # -- Lists
 
 
@@ -67,8 +83,11 @@ def test_the_newest_come_first_by_the_index(browser, acme):
     assert 'ORDER BY "customers"."created_at" DESC NULLS LAST, "customers"."id" DESC' in rows
 
 
-@pytest.mark.parametrize(("term", "found"), [("ada lo", True), ("Lovelace", False), ("ADA@", True), ("%", False)])
-def test_a_search_is_one_prefix(browser, acme, term, found):
+@pytest.mark.parametrize(
+    ("term", "found"),
+    [("ada lo", True), ("Lovelace", False), ("ADA@", True), ("%", False), ("ada ada@", True), ("ada zz", False)],
+)
+def test_a_search_is_a_prefix(browser, acme, term, found):
     CustomerFactory(tenant=acme, name="Ada Lovelace", email="ada@example.com")
     assert ("Ada Lovelace" in browser.get(CUSTOMERS, {"q": term}).content.decode()) is found
 

@@ -7,8 +7,6 @@ from django.contrib.admin import ModelAdmin as DjangoModelAdmin
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.options import ActionLocation
 from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
-from django.contrib.admin.views.main import ORDER_VAR
-from django.contrib.admin.views.main import ChangeList as DjangoChangeList
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -27,7 +25,7 @@ from nexora.kernel.admin.forms import PrettyJSONField, RecordForm, TextListField
 from nexora.kernel.admin.history import history_of
 from nexora.kernel.admin.lists import (
     CappedPaginator,
-    backwards,
+    RecordList,
     find_by_prefix,
     name_tenant,
     newest_first,
@@ -346,46 +344,6 @@ def _asks_for(declared, lookup):
         return set(lookup.removeprefix(f"{name}__").split("__")) <= FILTER_LOOKUPS
     # To the letter: `<name>_id__password__startswith` would ask a colleague's row for its secrets.
     return lookup in (name, *(f"{name}_{end}" for end in RANGE_ENDS))
-
-
-class RecordList(DjangoChangeList):
-    """Titled with what is listed; Django's own says "Select deal to change". Counted once, below the rows."""
-
-    def __init__(self, request, *args, **kwargs):
-        super().__init__(request, *args, **kwargs)
-        if not self.is_popup:
-            self.title = self.opts.verbose_name_plural[:1].upper() + self.opts.verbose_name_plural[1:]
-
-    def get_ordering(self, request, queryset):
-        if self.model_admin.has_few_rows:
-            return super().get_ordering(request, queryset)
-        clicked = self._clicked()
-        if clicked is None:
-            return list(self.model_admin.get_ordering(request))
-        number, is_descending = clicked
-        tenant, *keys = self.model_admin.order_by(self.list_display[number])
-        keys = [tenant, *keys] if over_all_tenants() else keys
-        return backwards(keys) if is_descending else keys
-
-    def _clicked(self):
-        """(number, whether descending) of the first column asked for that an index has in order; None: no such one."""
-        for asked in self.params.get(ORDER_VAR, "").split("."):
-            number = asked.removeprefix("-")
-            if number.isascii() and number.isdigit() and len(number) < 4 and int(number) < len(self.list_display):
-                name = self.list_display[int(number)]
-                if name in self.sortable_by:
-                    return int(number), asked.startswith("-")
-        return None
-
-    def get_ordering_field_columns(self):
-        if self.model_admin.has_few_rows or ORDER_VAR not in self.params:
-            return super().get_ordering_field_columns()
-        clicked = self._clicked()
-        return {clicked[0]: "desc" if clicked[1] else "asc"} if clicked else {}
-
-    def get_results(self, request):
-        super().get_results(request)
-        self.full_result_count = self.result_count
 
 
 class TenantModelAdmin(RecordAdmin):
