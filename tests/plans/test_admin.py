@@ -8,7 +8,7 @@ from django.db.models import Count, ForeignKey
 from django.urls import reverse
 from unfold.contrib.filters.admin import RangeDateFilter, RangeDateTimeFilter, RangeNumericFilter
 
-from nexora.kernel.admin import lists
+from nexora.kernel.admin import dashboard, lists
 from nexora.kernel.models import plain
 from nexora.kernel.scope import tenant_scope, unscoped
 from tests.admin_pages import change
@@ -206,6 +206,14 @@ def test_an_autocomplete(big, people, admin_client_for, host, model, name):
             answer = admin_client_for(people[host]).get(reverse("admin:autocomplete"), {**where, "term": term})
         looked_at(statements)
         assert bool(answer.json()["results"]) == (term != "nobody at all")
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_first_page(people, admin_client_for, monkeypatch, host):
+    monkeypatch.setattr(dashboard, "WINDOW", COUNTED)
+    with explained() as statements:
+        assert admin_client_for(people[host]).get(reverse("admin:index")).status_code == 200
+    looked_at(statements)
 
 
 @pytest.mark.parametrize("host", HOSTS)
