@@ -125,6 +125,11 @@ class RecordList(DjangoChangeList):
         if not self.is_popup:
             self.title = self.opts.verbose_name_plural[:1].upper() + self.opts.verbose_name_plural[1:]
 
+    def get_queryset(self, request, exclude_parameters=None):
+        queryset = super().get_queryset(request, exclude_parameters)
+        # Not where the list is only walked in its order: how many rows there are is not told well in that way.
+        return name_tenant(queryset) if self.has_active_filters or request.method == "POST" else queryset
+
     def get_ordering(self, request, queryset):
         if self.model_admin.has_few_rows:
             return super().get_ordering(request, queryset)
@@ -180,6 +185,7 @@ def find_by_prefix(queryset, term, fields):
     words = term.split()
     if not words:
         return queryset
+    queryset = name_tenant(queryset)
     try:
         return queryset.filter(pk=uuid.UUID(term.strip()))
     except ValueError:

@@ -166,11 +166,18 @@ class RecordAdmin(PolicyRights, RecordFields, ModelAdmin):
 
     def get_queryset(self, request):
         queryset = permissions.narrow(super().get_queryset(request), request.user, "view")
-        return self.narrow_queryset(request, name_tenant(queryset))
+        return self.narrow_queryset(request, queryset)
 
     def narrow_queryset(self, request, queryset):
         """Override to select fewer rows or more columns."""
         return queryset
+
+    def get_object(self, request, object_id, from_field=None):
+        column = self.opts.get_field(from_field) if from_field else self.opts.pk
+        try:
+            return name_tenant(self.get_queryset(request)).get(**{column.name: column.to_python(object_id)})
+        except (self.model.DoesNotExist, ValidationError, ValueError):
+            return None
 
     def get_ordering(self, request):
         return self.ordering or newest_first(self.newest_by)
