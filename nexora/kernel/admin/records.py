@@ -33,6 +33,7 @@ from nexora.kernel.admin.lists import (
     search_problem,
 )
 from nexora.kernel.admin.refusals import refusal_of
+from nexora.kernel.admin.rights import PolicyRights
 from nexora.kernel.errors import NexoraError
 
 FORM_CLASSES = {models.JSONField: PrettyJSONField, ArrayField: TextListField}
@@ -48,30 +49,6 @@ def refuse_override(cls, method, instead):
     """A subclass that replaces `method` loses what the base does in it: refused when the class is made."""
     if method in cls.__dict__:
         raise TypeError(f"{cls.__name__} overrides {method}, which carries the person's reach. Override {instead}.")
-
-
-class PolicyRights:
-    """Django's has_*_permission, answered by the policy table."""
-
-    def has_module_permission(self, request):
-        return permissions.reach(request.user, self.model, "view") is not None
-
-    def has_view_permission(self, request, obj=None):
-        return self._may(request, obj, "view")
-
-    def has_add_permission(self, request):
-        return permissions.reach(request.user, self.model, "create") is not None
-
-    def has_change_permission(self, request, obj=None):
-        return self._may(request, obj, "update")
-
-    def has_delete_permission(self, request, obj=None):
-        return self._may(request, obj, "delete")
-
-    def _may(self, request, obj, action):
-        if isinstance(obj, self.model):
-            return permissions.may(request.user, obj, action)
-        return permissions.reach(request.user, self.model, action) is not None
 
 
 class RecordSelect(AutocompleteSelect):
