@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('analytics', '0005_scaled_columns'),
+        ('analytics', '0006_scaled_columns'),
         ('tenants', '0005_search_domains'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
