@@ -1,6 +1,7 @@
 """A pool of one session that goes from tenant to tenant, whatever happened to the one before."""
 
 import threading
+import time
 from contextlib import contextmanager, suppress
 
 import psycopg
@@ -19,9 +20,11 @@ RUNTIME, PLATFORM = "nexora_app", "nexora_platform"
 
 
 @contextmanager
-def pool_of(size, **options):
+def pool_of(size, *, host=None, **options):
     """`borrow`, where `with borrow() as connection:` is a request's time with one of its sessions: the default one."""
     blank = connections["default"].copy()
+    if host:
+        blank.settings_dict |= {"EMBEDDED": None, "HOST": host}
     pools = blank._connection_pools = {}  # not the one of the tests themselves
     blank.settings_dict["CONN_MAX_AGE"] = 0
     blank.settings_dict["OPTIONS"]["pool"] = pool.OPTIONS | {"max_size": size, "timeout": 5} | options
@@ -225,6 +228,27 @@ def test_sessions_that_ended_while_nobody_had_them_cost_one_pause_between_them(d
         assert len(sessions) == 4
         end(connection, *sessions)
         assert ask(connection, "SELECT 1") == [(1,)]
+
+
+def test_a_server_that_is_away_is_told_at_once_to_all_who_wait(db):
+    refused = []
+
+    def ask_in_vain():
+        with borrow() as connection:
+            try:
+                ask(connection, "SELECT 1")
+            except OperationalError as error:
+                refused.append(error)
+
+    with pool_of(4, host="/nowhere", timeout=20) as borrow:
+        threads = [threading.Thread(target=ask_in_vain) for _ in range(8)]
+        begin = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert time.monotonic() - begin < 5
+    assert [as_error(error).status for error in refused] == [503] * 8
 
 
 def test_a_session_that_is_not_to_be_had_is_waited_for_and_then_503(db):
