@@ -72,6 +72,17 @@ def test_a_list_counts_no_further_than_it_pages(browser, acme, monkeypatch):
     assert all("LIMIT 4" in sql for sql in counts)
 
 
+def test_what_hangs_on_a_record_is_counted_no_further_either(browser, acme, monkeypatch):
+    monkeypatch.setattr(lists, "MOST_COUNTED", 3)
+    workflow = WorkflowFactory(tenant=acme)
+    WorkflowExecutionFactory.create_batch(5, workflow=workflow)
+    with CaptureQueriesContext(connection) as queries:
+        assert browser.get(change(workflow)).status_code == 200
+    counts = [sql for query in queries if "COUNT(" in (sql := query["sql"]) and "workflow_executions" in sql]
+    assert counts
+    assert all("LIMIT 4" in sql for sql in counts)
+
+
 def test_the_newest_come_first_by_the_index(browser, acme):
     CustomerFactory(tenant=acme)
     with CaptureQueriesContext(connection) as queries:

@@ -45,12 +45,17 @@ def complaints(plan, most):
             yield f"{table} is read from end to end."
         if kind in SCANS and is_large(table) and (rows := rows_read(node)) > most:
             yield f"{rows:.0f} rows of {table} are read: {kind} {node.get('Index Name', '')} {node.get('Filter', '')}"
-        if kind in ENTRIES and "_tenant_id_" in node["Index Name"]:
+        if kind in ENTRIES and begins_with_tenant(node["Index Name"]):
             condition = node.get("Index Cond")
             if condition and "tenant_id" not in condition:
                 yield f"{node['Index Name']} is entered in its middle: {condition}"
         if kind == "Sort" and (rows := sum(produced(child) for child in node["Plans"])) > most:
             yield f"{rows:.0f} rows are sorted by {node['Sort Key']}."
+
+
+def begins_with_tenant(index):
+    """By its name. Of the primary keys only that of the partitioned table does."""
+    return "_tenant_id_" in index or (index.startswith("activities_p") and index.endswith("_pkey"))
 
 
 def rows_read(node):
