@@ -251,6 +251,26 @@ def test_a_server_that_is_away_is_told_at_once_to_all_who_wait(db):
     assert [as_error(error).status for error in refused] == [503] * 8
 
 
+def test_who_waits_for_a_session_that_exists_goes_on_waiting_when_no_other_is_to_be_had(db):
+    answers = []
+
+    def ask_later():
+        with borrow() as connection:
+            answers.extend(ask(connection, "SELECT 1"))
+
+    with pool_of(2) as borrow, borrow() as connection:
+        connection.pool.open(wait=True)
+        ask(connection, "SELECT 1")
+        connection.pool.kwargs["host"] = "/nowhere"
+        thread = threading.Thread(target=ask_later)
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive()
+        connection.close()
+        thread.join()
+    assert answers == [(1,)]
+
+
 def test_a_session_that_is_not_to_be_had_is_waited_for_and_then_503(db):
     with pool_of(1, timeout=0.1) as borrow, borrow() as connection:
         ask(connection, "SELECT 1")
