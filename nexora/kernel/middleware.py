@@ -4,9 +4,11 @@ The API knows its caller by a token: it has no session, no cookie and no form, s
 it pass. They stay in MIDDLEWARE as classes of their own, because Django's checks and the admin look for them there.
 """
 
+from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
+from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.common import CommonMiddleware
 from django.middleware.csp import ContentSecurityPolicyMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
@@ -17,18 +19,26 @@ DOCUMENT_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
 class PagesOnly:
-    """Mixed into a middleware: requests of the API pass it by."""
+    """Mixed into a middleware: requests of the API pass it by, and those of this kind that follow."""
+
+    def __init__(self, get_response):
+        super().__init__(get_response)
+        # Django puts a function around each middleware that turns its exceptions into answers.
+        following = getattr(get_response, "__wrapped__", None)
+        self.beyond = following.beyond if isinstance(following, PagesOnly) else get_response
 
     def __call__(self, request):
         if request.path_info.startswith(API):
-            return self.get_response(request)
+            return self.beyond(request)
         return super().__call__(request)
 
 
 class Common(CommonMiddleware):
-    def process_request(self, request):
-        # It looks at user agents and at "www."; the host is the tenant's middleware's to judge.
-        return None if request.path_info.startswith(API) else super().process_request(request)
+    def __call__(self, request):
+        if not request.path_info.startswith(API):
+            return super().__call__(request)
+        # The host is the tenant's middleware's to judge, and nobody writes "www." before it.
+        return self.process_response(request, self.get_response(request))
 
 
 class Sessions(PagesOnly, SessionMiddleware):
@@ -43,6 +53,10 @@ class Messages(PagesOnly, MessageMiddleware):
     pass
 
 
+class FrameOptions(PagesOnly, XFrameOptionsMiddleware):
+    pass
+
+
 class CsrfProtection(PagesOnly, CsrfViewMiddleware):
     def process_view(self, request, callback, callback_args, callback_kwargs):
         # Forgery needs a credential that the browser sends by itself; the API takes none such.
@@ -52,7 +66,7 @@ class CsrfProtection(PagesOnly, CsrfViewMiddleware):
 
 
 class ContentSecurityPolicy(ContentSecurityPolicyMiddleware):
-    """Django's for pages; a constant for documents."""
+    """Django's for pages; constants for documents."""
 
     def __call__(self, request):
         if not request.path_info.startswith(API):
@@ -61,4 +75,5 @@ class ContentSecurityPolicy(ContentSecurityPolicyMiddleware):
         if response.get("Content-Type", "").startswith("text/html"):
             return self.process_response(request, response)
         response.headers.setdefault("Content-Security-Policy", DOCUMENT_POLICY)
+        response.headers["X-Frame-Options"] = settings.X_FRAME_OPTIONS
         return response

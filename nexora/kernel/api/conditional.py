@@ -5,7 +5,6 @@ A record's ETag is a hash of its full representation, whichever path made that a
 
 import hashlib
 import json
-import re
 
 import orjson
 from django.utils.http import parse_etags
@@ -19,7 +18,6 @@ IF_MATCH, IF_NONE_MATCH = "If-Match", "If-None-Match"
 # As WSGI calls them: `request.headers` would first make a dictionary of all.
 MATCH, NONE_MATCH = "HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"
 DIGEST_SIZE = 16
-HUGE = re.compile(rb"\d{19}").search
 plain_text = JSONEncoder().default
 
 
@@ -34,8 +32,8 @@ class PreconditionFailed(NexoraError):
 def etag_of(representation):
     """The ETag, in its quotes, of what a serializer or, as bytes, the fast path made of a record."""
     if isinstance(representation, bytes):
-        # orjson reads whole numbers beyond 64 bits as floats.
-        representation = (json if HUGE(representation) else orjson).loads(representation)
+        # Not by orjson, which reads whole numbers beyond 64 bits as floats.
+        representation = json.loads(representation)
     elif not isinstance(representation, dict):
         representation = json.loads(JSONRenderer().render(representation))
     try:

@@ -13,6 +13,7 @@ the row locked, and the same 404 for another tenant's id, an unknown id and no i
 
 import re
 from contextlib import nullcontext
+from functools import cache
 from uuid import UUID
 
 from django.conf import settings
@@ -45,6 +46,12 @@ CANONICAL_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 READS = ("list", "retrieve")
 # Actions that answer with a record, and so with its ETag.
 TAGGED = ("retrieve", "create", "update", "partial_update")
+
+
+@cache
+def one_of_each(classes):
+    """Instances that all requests share: none of them keeps anything of a request."""
+    return [made() for made in classes]
 
 
 def on_platform():
@@ -104,6 +111,18 @@ class TenantRecords(viewsets.GenericViewSet):
                 fast.check(cls)
 
     # -- The request
+
+    def get_authenticators(self):
+        return one_of_each(tuple(self.authentication_classes))
+
+    def get_permissions(self):
+        return one_of_each(tuple(self.permission_classes))
+
+    def get_parsers(self):
+        return one_of_each(tuple(self.parser_classes))
+
+    def get_renderers(self):
+        return one_of_each(tuple(self.renderer_classes))
 
     def dispatch(self, request, *args, **kwargs):
         """DRF's, with the handler of a write inside one transaction, and on the platform's host outside any tenant."""
