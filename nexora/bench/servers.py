@@ -71,7 +71,7 @@ class Server:
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", self.port]
         command += ["--workers", 1, "--blocking-threads", 1, "--no-ws", application]
         started = time.monotonic()
-        self.child = Child(name, command, log=log, cwd=ROOT, env=env)
+        self.child = Child(name, command, log=log, cwd=ROOT, env=os.environ | env)
         self._wait()
         self.start_seconds = time.monotonic() - started
         self.start_memory = self.memory()

@@ -21,6 +21,8 @@ class Child:
     """A process in a group of its own: a Ctrl-C in the terminal reaches the parent only, which stops it in order.
 
     On Linux the kernel sends it SIGTERM should the parent die without doing so.
+
+    env   its whole environment; default: the parent's
     """
 
     def __init__(self, name, command, *, log, cwd, env=None):
@@ -37,7 +39,7 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=cwd,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+                env={"PYTHONUNBUFFERED": "1", **(os.environ if env is None else env)},
                 process_group=0,
                 preexec_fn=_die_with(os.getpid()),  # safe: the parent has one thread
             )

@@ -103,7 +103,7 @@ def environment():
     parameters = connection.get_connection_params()
     login = quote(parameters["user"]) + (f":{quote(parameters['password'])}" if parameters.get("password") else "")
     where = urlencode({name: parameters[name] for name in ("host", "port") if parameters.get(name)})
-    return {
+    return os.environ | {
         "DATABASE_URL": f"postgresql://{login}@/{parameters['dbname']}?{where}",
         "NEXORA_SECRET_KEY": settings.SECRET_KEY,
         "NEXORA_BASE_DOMAIN": settings.BASE_DOMAIN,
