@@ -22,6 +22,7 @@ class Customer(TenantModel):
 
     owner_fields = ("created_by_id",)
     searched = ("name", "email", "company")
+    elements = {"tags": 6}
 
     id = fields.primary_key()
     tenant = fields.tenant_key()

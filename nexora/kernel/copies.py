@@ -6,11 +6,15 @@ row. Comparisons of text, whole numbers and moments are such; LIKE and lower() a
 
     searched    text columns, with `<column>_folded`: lower case, sorted by code point (operations.SearchColumns)
     scaled      decimals, with `<column>_scaled`: whole numbers of their last decimal place (operations.ScaledColumns)
+    elements    {array: how many of its first elements have an index}, with `<column>_more`: whether there are others
+                (operations.ArrayElements)
 
 and the lookups here add to a condition on such a column what follows from it for the copy. The condition itself stays,
 so that a copy only ever narrows what is read.
 """
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.fields.array import ArrayContains
 from django.db import models
 from django.db.models import lookups
 from django.db.models.expressions import Col, Expression, ExpressionList
@@ -27,6 +31,10 @@ def scaled(column):
     return f"{column}_scaled"
 
 
+def more(column):
+    return f"{column}_more"
+
+
 def copy_of(lhs, compiler):
     """The copy of the column that a lookup is about, as SQL; None where it has none."""
     if not isinstance(lhs, Col) or not lhs.alias:
@@ -36,6 +44,8 @@ def copy_of(lhs, compiler):
         name = folded(field.column)
     elif field.name in getattr(model, "scaled", ()):
         name = scaled(field.column)
+    elif field.name in getattr(model, "elements", ()):
+        name = more(field.column)
     else:
         return None
     return f"{compiler.quote_name(lhs.alias)}.{compiler.connection.ops.quote_name(name)}"
@@ -62,7 +72,9 @@ class Implied:
     """Adds to a lookup what `implied` answers: SQL and parameters about the copy."""
 
     def as_sql(self, compiler, connection):
-        sql, params = super().as_sql(compiler, connection)
+        return self.narrowed(*super().as_sql(compiler, connection), compiler, connection)
+
+    def narrowed(self, sql, params, compiler, connection):
         copy = copy_of(self.lhs, compiler)
         if copy is None or not self.takes_copy():
             return sql, params
@@ -131,9 +143,35 @@ _of_scaled(lookups.LessThan, "<=", "ceil")
 _of_scaled(lookups.LessThanOrEqual, "<=", "ceil")
 
 
-# -- Both
+# -- Arrays
 
 
+@ArrayField.register_lookup
+class HasAll(Implied, ArrayContains):
+    """`tags @> {a, b}` implies that one of the elements is `a`, one of the first or one of the others."""
+
+    def __init__(self, lhs, rhs):
+        # Each costs the planner some time, and the rarest is likely among so many.
+        self.asked = [value for value in rhs if isinstance(value, str)][:3] if isinstance(rhs, (list, tuple)) else []
+        super().__init__(lhs, rhs)
+
+    def as_postgresql(self, compiler, connection):
+        return self.narrowed(*super().as_postgresql(compiler, connection), compiler, connection)
+
+    def takes_copy(self):
+        return bool(self.asked)
+
+    def implied(self, copy, compiler, connection):
+        lhs, _ = self.process_lhs(compiler, connection)
+        first = self.lhs.target.model.elements[self.lhs.target.name]
+        one = " OR ".join([copy, *(f"{lhs}[{number}] = %s" for number in range(1, first + 1))])
+        return " AND ".join([f"({one})"] * len(self.asked)), [value for value in self.asked for _ in range(first)]
+
+
+# -- All
+
+
+@ArrayField.register_lookup
 @models.CharField.register_lookup
 @models.TextField.register_lookup
 @models.DecimalField.register_lookup

@@ -34,7 +34,8 @@ class Record(models.Model):
 
     owner_fields   attribute names holding a user's id, any of which makes the record that user's "own"
     redacted       fields whose values never enter an event
-    searched       columns with a stored copy for prefixes: see nexora.kernel.search
+    searched, scaled, elements
+                   columns with a copy that an index answers for: see nexora.kernel.copies
     publishes      False for tables that are no business records (sessions, the audit trail itself)
     """
 
@@ -42,6 +43,8 @@ class Record(models.Model):
     owner_fields = ()
     redacted = frozenset()
     searched = ()
+    scaled = ()
+    elements = {}
     publishes = True
 
     class Meta:

@@ -4,6 +4,7 @@ import operator
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 from django.db.models import F, Value
 from django.db.models.functions import Concat
 
@@ -85,6 +86,36 @@ def test_the_lack_of_a_decimal_is_found(in_acme):
     assert AIPrediction.objects.filter(confidence__isnull=True).count() == 1
     assert AIPrediction.objects.filter(confidence__isnull=False).count() == 2
     assert AIPrediction.objects.exclude(confidence__gt=Decimal("0.5")).count() == 2
+
+
+TAGS = [
+    None, [], ["vip"], ["a", "vip"], [None, "vip"], ["a"] * 6 + ["vip"], ["a"] * 5 + ["vip"], [""], ["Vip"], ["b", "a"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", [["vip"], ["a"], ["a", "vip"], ["vip", "nobody"], [""], [], ["b", "a", "vip", "c"]])
+def test_an_element_is_found_wherever_it_stands(in_acme, asked):
+    for number, tags in enumerate(TAGS):
+        CustomerFactory(name=f"{number}", tags=tags)
+    # By SQL: an array of two dimensions, and one that does not begin with 1.
+    for name, tags in (("x", "{{a,vip},{b,c}}"), ("y", "[0:1]={a,vip}")):
+        customer = CustomerFactory(name=name)
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE customers SET tags = %s::text[] WHERE id = %s", [tags, customer.pk])
+    everything = [*enumerate(TAGS), ("x", ["a", "vip", "b", "c"]), ("y", ["a", "vip"])]
+    expected = sorted(f"{name}" for name, tags in everything if tags is not None and {*asked} <= {*tags})
+    found = Customer.objects.filter(tags__contains=asked)
+    assert names(found) == expected
+    assert ('"tags"[6] = ' in str(found.query)) == bool(asked)
+
+
+def test_the_lack_of_an_array_is_found(in_acme):
+    for number, tags in enumerate(TAGS):
+        CustomerFactory(name=f"{number}", tags=tags)
+    without = Customer.objects.filter(tags__isnull=True)
+    assert '"customers"."tags_more" IS NULL' in str(without.query)
+    assert names(without) == ["0"]
+    assert Customer.objects.filter(tags__isnull=False).count() == len(TAGS) - 1
 
 
 def test_a_copy_orders(customers, deals):

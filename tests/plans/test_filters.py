@@ -20,9 +20,6 @@ pytestmark = pytest.mark.django_db
 MOST = 600
 PAGE = 50
 
-# None of the operators on arrays is leakproof: each row is looked at, after the policy has, but none of another tenant.
-WALKED = {"tags__contains", "tags__isnull"}
-
 
 def filters():
     for route in LISTS:
@@ -73,13 +70,9 @@ def test_a_filter_reads_what_it_finds(browse, big, route, name, one):
         count, plans = browse(route, **{name: value})
         assert plans
         found.append(count)
-        wrong = [complaint for plan in plans for complaint in complaints(plan, MOST)]
-        if name in WALKED and count < PAGE:
-            assert wrong, "an index serves it: take it off the list"
-        else:
-            assert wrong == []
-            # A full page may have come from walking the list in its own order.
-            assert count == PAGE or all(reads(plan, column.column) for plan in plans)
+        assert [complaint for plan in plans for complaint in complaints(plan, MOST)] == []
+        # A full page may have come from walking the list in its own order.
+        assert count == PAGE or all(reads(plan, column.column) for plan in plans)
     assert 0 < min(found) < PAGE, "nothing was found, or no value is rare: every plan would pass"
 
 
@@ -104,11 +97,6 @@ def test_a_search_reads_what_it_finds(browse, big, route, field):
         for plan in plans:
             assert list(complaints(plan, MOST)) == []
             assert term == "usual" or reads(plan, f"{column.column}_folded")
-
-
-def test_the_list_of_filters_that_are_walked_only_shrinks():
-    assert {param.values[1] for param in filters()} >= WALKED
-    assert len(WALKED) <= 2
 
 
 def test_what_is_large_is_more_than_the_customers():

@@ -91,7 +91,8 @@ def test_indexes_of_ours_are_named_after_their_columns(seed, ours, table):
     for name, columns in ours[table].indexes.items():
         if name in seed[table].indexes or not name.startswith("idx_"):
             continue
-        words = [re.split(r"\W", column)[0] for column in columns]
+        # Of `(tags[1])` it is tags_1.
+        words = [re.split(r"\W", re.sub(r"[([]*(\w+)\[(\d+)\].*", r"\1_\2", column))[0] for column in columns]
         assert name == f"idx_{table}_{'_'.join(words)}"
 
 

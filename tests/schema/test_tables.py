@@ -5,7 +5,7 @@ from django.apps import apps
 from django.db import connection, models
 
 from apps.crm.models import Activity
-from nexora.kernel.copies import folded, scaled
+from nexora.kernel.copies import folded, more, scaled
 from nexora.kernel.models import TenantModel
 
 OUR_MODELS = {
@@ -35,12 +35,16 @@ PLAIN_TARGETS = {"tenants", "plugins"}
 
 def search_columns(table):
     """Copies that PostgreSQL makes for nexora.kernel.search; no row is written or read with them."""
-    return {folded(name) for name in getattr(OUR_MODELS[table], "searched", ())}
+    return {*map(folded, declared(table, "searched"))}
 
 
 def copies(table):
     """All that it makes for nexora.kernel.copies."""
-    return search_columns(table) | {scaled(name) for name in getattr(OUR_MODELS[table], "scaled", ())}
+    return search_columns(table) | {*map(scaled, declared(table, "scaled"))} | {*map(more, declared(table, "elements"))}
+
+
+def declared(table, name):
+    return getattr(OUR_MODELS[table], name, {})
 
 
 def answers(query, *params):
@@ -64,9 +68,14 @@ def test_what_is_searched_has_its_column_and_index(ours, table):
     begin = [] if table in ("plugins", "tenants") else ["tenant_id"]
     for column in search_columns(table):
         assert "_".join(["idx", table, *begin, column]) in ours[table].indexes
-    for column in copies(table) - search_columns(table):
+    for column in map(scaled, declared(table, "scaled")):
         assert ours[table].columns[column].type == "bigint"
         assert f"idx_{table}_tenant_id_{column}_id" in ours[table].indexes
+    for name, first in dict(declared(table, "elements")).items():
+        assert ours[table].columns[more(name)].type == "boolean"
+        assert f"idx_{table}_tenant_id_{more(name)}_created_at_id" in ours[table].indexes
+        assert {f"idx_{table}_tenant_id_{name}_{number}" for number in range(1, first + 1)} <= {*ours[table].indexes}
+        assert f"idx_{table}_tenant_id_{name}_{first + 1}" not in ours[table].indexes
 
 
 @pytest.mark.parametrize("table", TABLES)

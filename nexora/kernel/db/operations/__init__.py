@@ -1,5 +1,6 @@
 """Migration operations for what Django's state does not hold. Each is reversible and changes the database only."""
 
+from .arrays import ArrayElements
 from .functions import CurrentTenantFunction, NewOwnerFunction, OwnerFunction
 from .numbers import ScaledColumns
 from .partitions import HashPartitions
@@ -9,6 +10,7 @@ from .search import SearchColumns
 
 __all__ = [
     "CRUD",
+    "ArrayElements",
     "CurrentTenantFunction",
     "Grant",
     "HashPartitions",
