@@ -168,6 +168,11 @@ def sees(request, model):
     return not over_all_tenants() and permissions.reach(request.user, model, "view") is not None
 
 
+def overdue_url():
+    now = clock.now()
+    return list_url(Activity, completed__exact=0, due_date_to_0=f"{now:%Y-%m-%d}", due_date_to_1=f"{now:%H:%M:%S}")
+
+
 @panel(order=20)
 def crm_figures(request):
     if not sees(request, Deal):
@@ -194,7 +199,7 @@ def crm_figures(request):
                 "Overdue",
                 overdue,
                 hint="activities past their date",
-                link=list_url(Activity, completed__exact=0),
+                link=overdue_url(),
                 icon="alarm",
                 is_bad=overdue != "0",
             ),
@@ -238,5 +243,4 @@ def overdue_activities(request):
                 tone="danger",
             )
         )
-    link = list_url(Activity, completed__exact=0)
-    return Entries("Overdue activities", entries, empty="Nothing is overdue.", link=link)
+    return Entries("Overdue activities", entries, empty="Nothing is overdue.", link=overdue_url())

@@ -97,7 +97,8 @@ class NotSignedIn(NexoraError):
     codes = {
         "bad_authorization_header": "The Authorization header is not `Bearer <access token>`: two words.",
         "invalid_credentials": "No active account of this organisation has this email and password.",
-        "token_not_valid": "The token is malformed, expired, or of another organisation's host. Sign in again.",
+        "token_not_valid": "The token is malformed, expired, or of another organisation's host. Take a new one for the "
+        "refresh token, or sign in again.",
         "token_rotated": "The refresh token has just been replaced by another request. Use the newer one.",
         "session_ended": "The session is over. Sign in again.",
         "account_closed": "The account is no longer active.",

@@ -56,6 +56,7 @@ class TestSignIn:
         answer = acme_client.get(ME, headers={"authorization": header})
         assert answer.status_code == 401
         assert acme_client.get(answer.json()["type"]).json()["code"] == answer.json()["code"]
+        assert (REFRESH in answer.json()["detail"]) == (header == "Bearer x")
 
     @pytest.mark.parametrize("status", ["inactive", "suspended"])
     def test_refuses_people_who_are_not_active(self, acme_client, acme, status):

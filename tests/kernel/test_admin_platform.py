@@ -22,6 +22,13 @@ def test_the_platform_makes_a_record_for_the_tenant_that_it_chooses(root, globex
     assert (event.tenant_id, event.actor_id, event.actor_label) == (globex.pk, None, "Root")
 
 
+def test_a_list_says_that_its_order_is_each_tenants(root, admin, acme, admin_client_for):
+    CustomerFactory(tenant=acme)
+    assert b"in order within each tenant" in admin_client_for(root).get(CUSTOMERS).content
+    assert b"in order within" not in admin_client_for(root).get("/admin/tenants/tenant/").content
+    assert b"in order within" not in admin_client_for(admin).get(CUSTOMERS).content
+
+
 def test_a_form_on_the_platform_asks_for_the_tenant(root, admin_client_for):
     answer = admin_client_for(root).post(f"{CUSTOMERS}add/", {"name": "Ada", "status": "lead"})
     assert errors(answer)["tenant"] == ["This field is required."]

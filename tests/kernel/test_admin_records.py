@@ -104,6 +104,11 @@ def test_a_search_is_a_prefix(browser, acme, term, found):
     assert ("Ada Lovelace" in browser.get(CUSTOMERS, {"q": term}).content.decode()) is found
 
 
+def test_the_search_box_says_what_it_looks_at(browser):
+    assert 'placeholder="How name, email or company begins"' in browser.get("/admin/crm/customer/").content.decode()
+    assert 'placeholder="How title begins"' in browser.get("/admin/crm/deal/").content.decode()
+
+
 def test_a_search_through_a_relation_names_the_tenant_there_too(in_acme):
     """The policy on the other table says so as well, but the planner then reckons with a tenant of average size."""
     found = lists.find_by_prefix(RefreshToken.objects.all(), "ada", ["user__name", "user__email"])

@@ -4,6 +4,7 @@ import uuid
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.views.main import ORDER_VAR
 from django.contrib.admin.views.main import ChangeList as DjangoChangeList
 from django.core.exceptions import FieldDoesNotExist, ValidationError
@@ -125,6 +126,11 @@ class RecordList(DjangoChangeList):
         if not self.is_popup:
             self.title = self.opts.verbose_name_plural[:1].upper() + self.opts.verbose_name_plural[1:]
 
+    @property
+    def is_tenant_by_tenant(self):
+        """Whether the order holds within each tenant only, as no index has the rows of all in one order."""
+        return not self.model_admin.has_few_rows and scope.require("A list").is_over_all_tenants
+
     def get_queryset(self, request, exclude_parameters=None):
         queryset = super().get_queryset(request, exclude_parameters)
         # Not where the list is only walked in its order: how many rows there are is not told well in that way.
@@ -163,6 +169,12 @@ class RecordList(DjangoChangeList):
 
 
 # -- Search
+
+
+def searched_words(model, fields):
+    """What to type into the search box: "How name, email or company begins"."""
+    *others, last = [get_fields_from_path(model, path)[-1].verbose_name for path in fields] or [""]
+    return f"How {', '.join(others)}{' or ' if others else ''}{last} begins" if last else ""
 
 
 def search_problem(model, lookup):

@@ -31,6 +31,7 @@ from nexora.kernel.admin.lists import (
     newest_first,
     order_of,
     search_problem,
+    searched_words,
 )
 from nexora.kernel.admin.refusals import refusal_of
 from nexora.kernel.admin.rights import PolicyRights
@@ -138,6 +139,7 @@ class RecordAdmin(PolicyRights, RecordFields, ModelAdmin):
         for lookup in self.search_fields:
             if problem := search_problem(model, lookup):
                 raise TypeError(f"{type(self).__name__} searches by {lookup}, but {problem}.")
+        self.search_help_text = self.search_help_text or searched_words(model, self.search_fields)
 
     # -- Lists
 

@@ -21,6 +21,10 @@ log = logging.getLogger("nexora.api")
 
 NON_FIELD = "non_field_errors"
 DATABASE_AWAY = (OperationalError, InterfaceError, EmbeddedError)
+# simplejwt's own says that it is "not valid for any token type".
+EXPIRED = (
+    "The access token is malformed or has expired. /api/v1/auth/token/refresh/ takes the refresh token for a new one."
+)
 TORN = "The body ended early. Send the request again."
 
 
@@ -165,7 +169,8 @@ def _framework_error(exc):
         case drf.AuthenticationFailed():
             detail = exc.detail
             if isinstance(detail, dict):  # simplejwt: {"detail", "code", "messages"}
-                return NotSignedIn(_sentence(detail["detail"]), code=str(detail.get("code", "token_not_valid")))
+                code = str(detail.get("code", "token_not_valid"))
+                return NotSignedIn(EXPIRED if detail.get("messages") else _sentence(detail["detail"]), code=code)
             return NotSignedIn(_sentence(detail), code="token_not_valid")
         case drf.PermissionDenied():
             return Forbidden(str(exc.detail))
