@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from django.db import ProgrammingError, connection, transaction
+from django.db import DataError, ProgrammingError, connection, transaction
 from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Lower
 from django.test.utils import CaptureQueriesContext
@@ -105,6 +105,18 @@ def test_what_the_database_fills_in_is_read_back(acme):
         stored = Customer.objects.get()
         for column in Customer._meta.concrete_fields:
             assert getattr(made, column.attname) == getattr(stored, column.attname), column.name
+
+
+@pytest.mark.parametrize("number", [2**31, 2**32 + 5, -(2**31) - 1, 2**64 + 7])
+def test_a_whole_number_too_large_for_its_column_is_refused(acme, number):
+    with tenant_scope(acme):
+        deal = DealFactory(probability=1)
+        deal.probability = number
+        with pytest.raises(DataError), transaction.atomic():
+            deal.save()
+        with pytest.raises(DataError), transaction.atomic():
+            Deal(customer=deal.customer, title="Too likely", value=1, probability=number).save()
+        assert Deal.objects.get().probability == 1
 
 
 def test_an_expression_is_written_by_the_orm(acme, fresh):

@@ -1,6 +1,14 @@
 import psycopg
 from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 from django.db.utils import InterfaceError
+from psycopg.types import numeric
+
+# Whole numbers of a column's size. psycopg would send them in binary, cut off to that size; as text they are refused.
+WHOLE_NUMBERS = {
+    numeric.Int2: numeric.Int2Dumper,
+    numeric.Int4: numeric.Int4Dumper,
+    numeric.Int8: numeric.Int8Dumper,
+}
 
 
 class ScopedCursor(CursorWrapper):
@@ -31,6 +39,11 @@ class LentCursor(psycopg.Cursor):
     """Sends values beside the SQL, where Django's cursors write them into it: PostgreSQL can keep such a plan."""
 
     keeps_plan = False
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        for kind, dumper in WHOLE_NUMBERS.items():
+            self.adapters.register_dumper(kind, dumper)
 
     def execute(self, query, params=None):
         return super().execute(query, params, prepare=self.keeps_plan)
