@@ -72,8 +72,8 @@ class ContentSecurityPolicy(ContentSecurityPolicyMiddleware):
         if not request.path_info.startswith(API):
             return super().__call__(request)
         response = self.get_response(request)
+        response.headers["X-Frame-Options"] = settings.X_FRAME_OPTIONS
         if response.get("Content-Type", "").startswith("text/html"):
             return self.process_response(request, response)
         response.headers.setdefault("Content-Security-Policy", DOCUMENT_POLICY)
-        response.headers["X-Frame-Options"] = settings.X_FRAME_OPTIONS
         return response

@@ -18,6 +18,13 @@ def test_an_answer_of_the_api_keeps_its_headers_and_sets_no_cookie(client_for, g
     assert not answer.cookies
 
 
+@pytest.mark.parametrize("address", ["/api/v1/docs/", "/api/v1/customers", "/api/v1/nowhere/"])
+def test_no_answer_of_the_api_may_be_framed(client_for, guest, address):
+    answer = client_for(guest).get(address)
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+
+
 def test_every_view_of_the_api_takes_tokens_only():
     """It is spared the check against forgery, so it must take no credential that a browser sends by itself."""
     views = []
