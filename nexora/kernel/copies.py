@@ -19,6 +19,8 @@ from django.db import models
 from django.db.models import lookups
 from django.db.models.expressions import Col, Expression, ExpressionList
 
+from nexora.kernel.statements import Slot
+
 # Bounds of bigint, a little inside: a filter may ask for 1e50.
 MOST = 9 * 10**18
 
@@ -68,6 +70,11 @@ class Copy(Expression):
         return copy_of(self.column, compiler), ()
 
 
+def is_value(rhs):
+    """Whether what a lookup compares with is one value: an expression may be NULL, or another one each time."""
+    return isinstance(rhs, Slot) or not hasattr(rhs, "resolve_expression")
+
+
 class Implied:
     """Adds to a lookup what `implied` answers: SQL and parameters about the copy."""
 
@@ -92,7 +99,7 @@ class Implied:
 @models.TextField.register_lookup
 class TextExact(Implied, lookups.Exact):
     def takes_copy(self):
-        return not hasattr(self.rhs, "get_compiler")
+        return is_value(self.rhs)
 
     def implied(self, copy, compiler, connection):
         rhs, params = self.process_rhs(compiler, connection)
@@ -122,7 +129,7 @@ class OfScaled(Implied):
     """`value >= 12.5` implies `value_scaled >= floor(1250)`: rounded away from what is asked, whatever its places."""
 
     def takes_copy(self):
-        return not hasattr(self.rhs, "get_compiler")
+        return is_value(self.rhs)
 
     def implied(self, copy, compiler, connection):
         rhs, params = self.process_rhs(compiler, connection)

@@ -88,6 +88,14 @@ def test_the_lack_of_a_decimal_is_found(in_acme):
     assert AIPrediction.objects.exclude(confidence__gt=Decimal("0.5")).count() == 2
 
 
+@pytest.mark.parametrize("lookup", COMPARED)
+def test_what_is_compared_with_nothing_is_neither_found_nor_the_rest(deals, lookup):
+    """SQL's NULL: the answer is unknown, and so is its opposite."""
+    Deal.objects.unpublished("test data").update(probability=None)
+    asked = {f"value__{lookup}": F("probability") * 1}
+    assert not Deal.objects.filter(**asked) and not Deal.objects.exclude(**asked)
+
+
 TAGS = [
     None, [], ["vip"], ["a", "vip"], [None, "vip"], ["a"] * 6 + ["vip"], ["a"] * 5 + ["vip"], [""], ["Vip"], ["b", "a"],
 ]  # fmt: skip
