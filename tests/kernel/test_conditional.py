@@ -43,6 +43,26 @@ def test_an_etag_is_the_representations_whoever_wrote_it():
     assert etag_of({"a": 10**40}) == etag_of(orjson.Fragment(b'{"a": 1%s}' % (b"0" * 40)))
 
 
+@pytest.mark.parametrize("number", [1e16, 1234567890123456789.0, -0.0, 1e-7, 100.0])
+def test_a_number_has_one_spelling(client, address, number):
+    body = {"name": "Ada", "custom_fields": {"number": number}}
+    for answer in (client.post("/api/v1/customers/", body), client.patch(address, body)):
+        fetched = client.get(f"/api/v1/customers/{answer.json()['id']}/")
+        assert fetched.headers["ETag"] == answer.headers["ETag"] and fetched.json() == answer.json()
+
+
+def test_a_number_that_could_not_be_sent_back_is_refused(client):
+    for number in (1e20, -1e300):
+        answer = client.post("/api/v1/customers/", {"name": "Ada", "custom_fields": {"number": number}})
+        assert answer.json()["errors"] == {"custom_fields": ["Send whole numbers beyond 64 bits as text."]}
+
+
+def test_an_amount_has_one_spelling(client, ada):
+    made = client.post("/api/v1/deals/", {"customer": str(ada.pk), "title": "Nothing", "value": "-0"})
+    fetched = client.get(f"/api/v1/deals/{made.json()['id']}/")
+    assert fetched.headers["ETag"] == made.headers["ETag"] and fetched.json()["value"] == "0.00"
+
+
 @pytest.mark.parametrize("route", CREATES, ids=str)
 def test_a_record_made_changed_and_fetched_has_the_etag_of_what_it_is(route, client, acme):
     record = routes.make(route.model, acme)

@@ -1,6 +1,7 @@
 """JSON in, JSON out."""
 
 import json
+import math
 
 import orjson
 from django.core.exceptions import ValidationError
@@ -28,9 +29,16 @@ def _unique_keys(pairs):
     return found
 
 
+def _as_stored(text):
+    """A number with a fraction or an exponent, as PostgreSQL gives it back: large ones whole, zero unsigned."""
+    number = float(text)
+    # Below, Python writes the fraction ".0", and PostgreSQL keeps it.
+    return int(number) if 1e16 <= abs(number) < math.inf else number + 0.0
+
+
 # Not orjson: it turns whole numbers beyond 64 bits into floats without a word. Made once: json.loads would make its own
 # for each request.
-decode = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_unique_keys).decode
+decode = json.JSONDecoder(parse_float=_as_stored, parse_constant=_no_constant, object_pairs_hook=_unique_keys).decode
 
 
 class StrictJSONParser(JSONParser):

@@ -69,7 +69,8 @@ class MoneyField(serializers.DecimalField):
     def to_internal_value(self, data):
         if isinstance(data, bool) or not isinstance(data, (str, int, float)):
             self.fail("invalid")
-        return super().to_internal_value(data)
+        # PostgreSQL keeps no minus zero.
+        return super().to_internal_value(data) + 0
 
 
 class JSONField(serializers.JSONField):
