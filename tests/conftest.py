@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from django.conf import settings
+from django.db import connections
 from django.test import Client, override_settings
 from rest_framework.test import APIClient
 
@@ -171,13 +172,23 @@ def admin_client_for(db):
 # -- The owner's database
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup):
+    """pytest-django makes a test database only if a collected test asks for `db`; no other may run on the real one."""
+    name = connections["default"].settings_dict["NAME"]
+    if not name.startswith("test_"):
+        pytest.fail(
+            f"There is no test database, and {name} is real. Run some test that asks for `db` along with this one."
+        )
+
+
 @pytest.fixture
-def owner_connection(django_db_setup, django_db_blocker):
+def owner_connection(db):
     """A Django connection to the test database logged in as the owner, inside a transaction that is rolled back.
 
     It is another session: it does not see rows of the test's own open transaction.
     """
     from tests.database import owner_transaction
 
-    with django_db_blocker.unblock(), owner_transaction() as connection:
+    with owner_transaction() as connection:
         yield connection
