@@ -45,6 +45,16 @@ def test_a_sound_viewset_is_a_table_of_contents():
     )  # fmt: skip
 
 
+def test_a_viewset_made_of_another_shows_its_own_rows_on_every_host():
+    leads = Customer.objects.filter(status="lead")
+    narrower = type("LeadViewSet", (make(),), {"queryset": leads})()
+    wider = make(queryset=leads, platform_queryset=Customer.objects.all())()
+    for narrower.is_platform in (False, True):
+        assert narrower.rows().query.where == leads.query.where
+    for wider.is_platform in (False, True):
+        assert (wider.rows().query.where == leads.query.where) != wider.is_platform
+
+
 @pytest.mark.parametrize(
     ("attributes", "sentence"),
     [
@@ -63,6 +73,10 @@ def test_a_sound_viewset_is_a_table_of_contents():
         ({"serializer_class": None}, "needs serializer_class"),
         ({"serializer_class": DealSerializer}, "is for Deal"),
         ({"platform_serializer_class": DealSerializer}, "is for Deal"),
+        ({"platform_queryset": Deal.objects.all()}, "platform_queryset of Deal"),
+        ({"rows": method}, "Name a platform_queryset"),
+        ({"find": method}, "Override narrow_queryset"),
+        ({"locked": method}, "Override narrow_queryset"),
         ({"hosts": ("moon",)}, "hosts"),
         ({"hosts": "tenant"}, "hosts"),
         ({"ring": ring}, 'action_rights = {"ring": "update"}'),

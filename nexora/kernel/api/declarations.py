@@ -54,7 +54,7 @@ def check(cls):
         refuse(f"serves {model.__name__}, which is no Record of nexora.kernel.models.")
     if set(cls.hosts) - set(HOSTS) or not cls.hosts or isinstance(cls.hosts, str):
         refuse(f'has hosts = {cls.hosts!r}; it takes ("tenant",), ("platform",) or both.')
-    if cls.platform_queryset.model is not model:
+    if cls.platform_queryset is not None and cls.platform_queryset.model is not model:
         refuse(
             f"has a platform_queryset of {cls.platform_queryset.model.__name__}, and a queryset of {model.__name__}."
         )

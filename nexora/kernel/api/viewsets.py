@@ -101,8 +101,6 @@ class TenantRecords(viewsets.GenericViewSet):
         super().__init_subclass__(**kwargs)
         declarations.refuse_overrides(cls)
         if cls.queryset is not None:
-            if cls.platform_queryset is None:
-                cls.platform_queryset = cls.queryset
             declarations.check(cls)
             cls.resource = cls.queryset.model
             cls.ordering_fields = cls.ordering_fields or declarations.orderable(cls)
@@ -203,7 +201,8 @@ class TenantRecords(viewsets.GenericViewSet):
 
     def rows(self):
         """What this host shows, before anybody's reach."""
-        return (self.platform_queryset if self.is_platform else self.queryset).all()
+        widened = self.is_platform and self.platform_queryset is not None
+        return (self.platform_queryset if widened else self.queryset).all()
 
     def narrow_queryset(self, queryset):
         """Override to show less than the tenant and the policy allow."""
