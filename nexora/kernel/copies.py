@@ -85,8 +85,8 @@ class Implied:
         copy = copy_of(self.lhs, compiler)
         if copy is None or not self.takes_copy():
             return sql, params
-        implied, more = self.implied(copy, compiler, connection)
-        return f"({sql} AND {implied})", (*params, *more)
+        implied, values = self.implied(copy, compiler, connection)
+        return f"({sql} AND {implied})", (*params, *values)
 
     def takes_copy(self):
         return True

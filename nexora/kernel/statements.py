@@ -54,8 +54,6 @@ class Statement:
     keeps_plan   whether PostgreSQL may keep its plan as well: with a key for the row, one plan serves all values
     """
 
-    keeps_plan = False
-
     def __init__(self, *querysets, template="{}", keeps_plan=False):
         self.keeps_plan = keeps_plan
         compilers = [queryset.query.get_compiler(using=queryset.db) for queryset in querysets]

@@ -91,7 +91,7 @@ def order_of(model, name):
         return None
     if column.is_relation:
         return None
-    if name in getattr(model, "scaled", ()):
+    if name in model.scaled:
         return [OrderBy(F("tenant")), OrderBy(Copy(name)), OrderBy(F("id"))]
     if name in model.searched:
         # Equal ones stand as the index has them; to sort those by id could be to sort them all.

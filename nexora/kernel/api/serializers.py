@@ -175,9 +175,9 @@ class TenantModelSerializer(serializers.ModelSerializer):
 
     @cached_property
     def fields(self):
-        shared = (
-            self.shared_fields(isinstance(self.instance, models.Model), self.partial) if self.shown is None else None
-        )
+        shared = None
+        if self.shown is None:
+            shared = self.shared_fields(isinstance(self.instance, models.Model), self.partial)
         return super().fields if shared is None else shared
 
     @classmethod

@@ -1,3 +1,5 @@
+"""Cursors: what is between a statement and the session that runs it."""
+
 import psycopg
 from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 from django.db.utils import InterfaceError
