@@ -13,7 +13,7 @@ if not apps.ready:
 from django.conf import settings
 from django.test import Client
 
-from apps.accounts.services import access_token
+from apps.accounts.services.sessions import access_token
 from nexora.kernel.scope import tenant_scope
 from tests.factories import TenantFactory, UserFactory
 

@@ -143,7 +143,7 @@ def host_of(tenant):
 @pytest.fixture
 def client_for():
     """`client_for(user)`: an API client on the user's host with a token; `client_for(None, tenant=…)`: without one."""
-    from apps.accounts.services import access_token
+    from apps.accounts.services.sessions import access_token
 
     def make(user, *, tenant=None):
         client = APIClient(HTTP_HOST=host_of(tenant or user.tenant))

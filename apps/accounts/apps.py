@@ -9,6 +9,7 @@ class AccountsConfig(AppConfig):
     def ready(self):
         from nexora.kernel.api import idempotency
 
-        from . import receivers, services  # noqa: F401
+        from . import receivers  # noqa: F401
+        from .services.answers import AnswerStore
 
-        idempotency.register(services.AnswerStore())
+        idempotency.register(AnswerStore())

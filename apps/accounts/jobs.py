@@ -1,16 +1,16 @@
 from nexora.kernel.jobs import platform_task
 from nexora.kernel.scope import unscoped
 
-from . import services
+from .services import answers, sessions
 
 
 @platform_task(cron="23 3 * * *")
 def delete_expired_sessions():
     with unscoped(reason="nightly removal of sessions past their end"):
-        services.delete_expired()
+        sessions.delete_expired()
 
 
 @platform_task(cron="41 3 * * *")
 def delete_old_answers():
     with unscoped(reason="nightly removal of answers too old to be given again"):
-        services.AnswerStore().delete_old()
+        answers.AnswerStore().delete_old()

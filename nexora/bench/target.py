@@ -70,7 +70,7 @@ def lasting_token(user):
     """An access token that outlives the bench."""
     from rest_framework_simplejwt.tokens import AccessToken
 
-    from apps.accounts.services import access_token
+    from apps.accounts.services.sessions import access_token
 
     token = AccessToken(access_token(user, uuid4()))
     token.set_exp(lifetime=timedelta(days=1))

@@ -5,8 +5,8 @@ import pytest
 from django.db import connections
 from rest_framework.test import APIClient
 
-from apps.accounts import services
 from apps.accounts.models import RefreshToken, User
+from apps.accounts.services import sessions
 from nexora.kernel import clock
 from nexora.kernel.scope import tenant_scope, unscoped
 from tests.factories import PASSWORD, TenantFactory, UserFactory
@@ -177,10 +177,10 @@ class TestSignOut:
 @pytest.mark.django_db
 def test_expired_sessions_are_removed_at_night(acme, member):
     with tenant_scope(acme):
-        services.open_session(user=member)
-        assert services.delete_expired() == 0
+        sessions.open_session(user=member)
+        assert sessions.delete_expired() == 0
     with clock.frozen_at(clock.now() + timedelta(days=15)), unscoped(reason="test of the nightly job"):
-        assert services.delete_expired() == 1
+        assert sessions.delete_expired() == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -43,7 +43,7 @@ ROOMS_OF_ITS_OWN = {
 
 # Where rows are written without an event, beside services: what no trail should show (a stronger hash, sessions that
 # end, a sign-in) and the trail itself. May only shrink.
-UNPUBLISHED_OUTSIDE_SERVICES = {"apps/accounts/models.py", "apps/accounts/receivers.py"}
+UNPUBLISHED_OUTSIDE_SERVICES = {"apps/accounts/models/people.py", "apps/accounts/receivers.py"}
 
 # Every place that works across tenants. A new one is a decision.
 UNSCOPED = {
@@ -121,7 +121,8 @@ def test_no_room_is_empty(app):
 def test_rooms_of_its_own_are_there():
     for app, rooms in ROOMS_OF_ITS_OWN.items():
         for room in rooms:
-            assert (ROOT / "apps" / app / f"{room}.py").exists(), f"{app}.{room} is gone: take it off the list"
+            found = [ROOT / "apps" / app / f"{room}.py", ROOT / "apps" / app / room]
+            assert any(path.exists() for path in found), f"{app}.{room} is gone: take it off the list"
 
 
 def test_no_module_has_a_name_that_says_nothing():

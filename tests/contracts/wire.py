@@ -14,7 +14,7 @@ import psutil
 from django.conf import settings
 from django.db import connection
 
-from apps.accounts.services import access_token
+from apps.accounts.services.sessions import access_token
 from nexora.kernel.management.commands.up import web_command
 from nexora.kernel.processes import Child, stop
 from nexora.kernel.scope import tenant_scope, unscoped

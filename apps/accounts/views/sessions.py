@@ -1,34 +1,23 @@
-"""Sign-in, refresh and sign-out. Everything about sessions happens in services."""
+"""Sign-in, refresh and sign-out. Everything about sessions happens in sessions."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
-from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from nexora.kernel.errors import NotSignedIn
 
-from . import services
-from .models import User
-from .serializers import (
+from ..models import User
+from ..serializers import (
     CredentialsSerializer,
     EndedSerializer,
     MeSerializer,
     RefreshSerializer,
     TokenPairSerializer,
 )
-
-
-class AuthView(APIView):
-    """Open to everybody: the credentials are in the body."""
-
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
-
-    def read(self, serializer_class):
-        serializer = serializer_class(data=self.request.data)
-        serializer.is_valid(raise_exception=True)
-        return serializer.validated_data
+from ..services import sessions
+from .base import AuthView
 
 
 class TokenView(AuthView):
@@ -39,7 +28,7 @@ class TokenView(AuthView):
         description="Sign in on this host's organisation. The access token lives 5 minutes, the session 14 days.",
     )
     def post(self, request):
-        return Response(services.sign_in(request=request._request, **self.read(CredentialsSerializer)))
+        return Response(sessions.sign_in(request=request._request, **self.read(CredentialsSerializer)))
 
 
 class TokenRefreshView(AuthView):
@@ -51,7 +40,7 @@ class TokenRefreshView(AuthView):
         "the session lives; 401 `session_ended`: the token had been replaced before, and the session is over.",
     )
     def post(self, request):
-        return Response(services.refresh_session(**self.read(RefreshSerializer)))
+        return Response(sessions.refresh_session(**self.read(RefreshSerializer)))
 
 
 class LogoutView(AuthView):
@@ -62,7 +51,7 @@ class LogoutView(AuthView):
         description="End the session of this refresh token.",
     )
     def post(self, request):
-        services.end_session(**self.read(RefreshSerializer))
+        sessions.end_session(**self.read(RefreshSerializer))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -76,7 +65,7 @@ class LogoutAllView(APIView):
         description="End all your sessions, this one included.",
     )
     def post(self, request):
-        return Response({"ended": services.end_all_sessions(user_id=request.user.pk)})
+        return Response({"ended": sessions.end_all_sessions(user_id=request.user.pk)})
 
 
 class MeView(APIView):

@@ -7,25 +7,7 @@ from nexora.kernel import permissions
 from nexora.kernel.api.serializers import TenantModelSerializer
 from nexora.kernel.errors import Forbidden
 
-from .models import AuditEvent, User
-
-
-class CredentialsSerializer(serializers.Serializer):
-    email = serializers.CharField(max_length=255)
-    password = serializers.CharField(max_length=1024, trim_whitespace=False, write_only=True)
-
-
-class RefreshSerializer(serializers.Serializer):
-    refresh = serializers.CharField(max_length=4096)
-
-
-class TokenPairSerializer(serializers.Serializer):
-    access = serializers.CharField(read_only=True)
-    refresh = serializers.CharField(read_only=True)
-
-
-class EndedSerializer(serializers.Serializer):
-    ended = serializers.IntegerField(read_only=True, help_text="How many sessions ended.")
+from ..models import User
 
 
 class MyTenantSerializer(serializers.Serializer):
@@ -129,22 +111,3 @@ class UserSerializer(TenantModelSerializer):
         if (password := validated_data.pop("password", None)) is not None:
             instance.set_password(password)
         return super().update(instance, validated_data)
-
-
-class AuditEventSerializer(TenantModelSerializer):
-    class Meta:
-        model = AuditEvent
-        fields = [
-            "id",
-            "actor",
-            "actor_label",
-            "action",
-            "resource",
-            "record_id",
-            "record_label",
-            "changes",
-            "children",
-            "ip_address",
-            "created_at",
-        ]
-        read_only_fields = fields

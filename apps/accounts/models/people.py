@@ -1,4 +1,4 @@
-import hashlib
+"""Who works here."""
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.hashers import check_password, make_password
@@ -7,12 +7,12 @@ from django.db import models, transaction
 from nexora.kernel import fields, permissions
 from nexora.kernel.db.indexes import SeedIndex, few_values, newest_first, ranged, tenant_id_key
 from nexora.kernel.errors import Conflict
-from nexora.kernel.fields import EmailAddressField, TenantForeignKey
+from nexora.kernel.fields import EmailAddressField
 from nexora.kernel.models import TenantModel
 from nexora.kernel.scope import PLATFORM_TENANT_ID
 
-from .fields import PasswordHashField
-from .querysets import UserManager
+from ..fields import PasswordHashField
+from ..querysets import UserManager
 
 
 class LastAdmin(Conflict):
@@ -169,107 +169,3 @@ class User(AbstractBaseUser, TenantModel):
 
     def get_short_name(self):
         return (self.name or self.email).split(" ")[0]
-
-
-class RefreshToken(TenantModel):
-    """One session of one person: the family of all refresh tokens that follow from one sign-in.
-
-    Tokens are kept as SHA-256 only: the current one, and the one before it with the time of the change.
-    """
-
-    publishes = False
-
-    id = fields.primary_key()
-    user = TenantForeignKey(User, models.DB_CASCADE, related_name="refresh_tokens")
-    token = models.CharField(max_length=500, editable=False)
-    expires_at = models.DateTimeField()
-    created_at = fields.created_at()
-    tenant = fields.tenant_key()
-    previous_token = models.CharField(max_length=64, null=True, blank=True, editable=False)
-    rotated_at = models.DateTimeField(null=True, blank=True)
-    user_agent = models.CharField(max_length=255, null=True, blank=True)
-    ip_address = models.GenericIPAddressField(null=True, blank=True)
-
-    class Meta(TenantModel.Meta):
-        db_table = "refresh_tokens"
-        verbose_name = "session"
-        constraints = [models.UniqueConstraint(fields=["token"], name="refresh_tokens_token_key")]
-        indexes = [
-            SeedIndex(fields=["user"], name="idx_refresh_tokens_user_id"),
-            SeedIndex(fields=["tenant", "user"], name="idx_refresh_tokens_tenant_id_user_id"),
-            SeedIndex(fields=["expires_at"], name="idx_refresh_tokens_expires_at"),
-            newest_first("refresh_tokens"),
-            ranged("refresh_tokens", "expires_at"),
-        ]
-
-    def __str__(self):
-        return f"session of {self.user_id}"
-
-    @staticmethod
-    def digest(token):
-        """Lower-case hexadecimal SHA-256 of a token's text: the only form in which it is stored."""
-        return hashlib.sha256(token.encode()).hexdigest()
-
-
-class AuditEvent(TenantModel):
-    """Who did what to which record. The runtime may insert and read rows of this table, never change or remove them."""
-
-    publishes = False
-    searched = ("record_label",)
-
-    id = fields.primary_key()
-    tenant = fields.tenant_key()
-    actor = TenantForeignKey(
-        User, models.DB_SET_NULL, null=True, blank=True, related_name="audit_events", help_text="Empty for the system."
-    )
-    actor_label = models.CharField(max_length=255, default="", db_default="", blank=True)
-    action = models.CharField(max_length=50)
-    resource = models.CharField(max_length=100, help_text="app.model of the record.")
-    record_id = models.UUIDField(null=True, blank=True)
-    record_label = models.CharField(max_length=255, default="", db_default="", blank=True)
-    changes = models.JSONField(default=dict, db_default={}, help_text="{field: [from, to]}")
-    children = models.JSONField(default=dict, db_default={}, help_text="{table: rows} deleted along with the record.")
-    ip_address = models.GenericIPAddressField(null=True, blank=True)
-    created_at = fields.created_at()
-
-    class Meta(TenantModel.Meta):
-        db_table = "audit_events"
-        indexes = [
-            newest_first("audit_events"),
-            SeedIndex(fields=["tenant", "record_id"], name="idx_audit_events_tenant_id_record_id"),
-            SeedIndex(fields=["tenant", "actor"], name="idx_audit_events_tenant_id_actor_id"),
-            few_values("audit_events", "action"),
-            few_values("audit_events", "resource"),
-        ]
-
-    def __str__(self):
-        return f"{self.action} {self.resource} {self.record_label}"
-
-
-class IdempotencyKey(TenantModel):
-    """A request that was carried out under an Idempotency-Key, and its answer: see nexora.kernel.api.idempotency."""
-
-    publishes = False
-
-    id = fields.primary_key()
-    tenant = fields.tenant_key()
-    user = TenantForeignKey(User, models.DB_CASCADE, related_name="idempotency_keys")
-    route = models.CharField(max_length=100)
-    key = models.CharField(max_length=64, editable=False, help_text="SHA-256 of address and key.")
-    body = models.CharField(max_length=64, editable=False, help_text="SHA-256 of the request's body.")
-    status = models.PositiveSmallIntegerField()
-    headers = models.JSONField(default=dict, db_default={})
-    answer = models.TextField()
-    created_at = fields.created_at()
-
-    class Meta(TenantModel.Meta):
-        db_table = "idempotency_keys"
-        constraints = [
-            models.UniqueConstraint(
-                fields=["tenant", "user", "route", "key"], name="idempotency_keys_tenant_id_user_id_route_key_key"
-            )
-        ]
-        indexes = [SeedIndex(fields=["created_at"], name="idx_idempotency_keys_created_at")]
-
-    def __str__(self):
-        return f"{self.route} by {self.user_id}"

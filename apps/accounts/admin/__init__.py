@@ -1,0 +1,3 @@
+from . import people, sessions, trail
+
+__all__ = ["people", "sessions", "trail"]

@@ -1,0 +1,114 @@
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
+from unfold.contrib.filters.admin import (
+    BooleanRadioFilter,
+    ChoicesDropdownFilter,
+)
+from unfold.decorators import action, display
+
+from nexora.kernel import permissions
+from nexora.kernel.admin import TenantModelAdmin
+from nexora.kernel.admin.filters import MomentRangeFilter
+from nexora.kernel.admin.links import change_url
+
+from ..forms import PasswordForm, UserAddForm, UserForm
+from ..models import User
+
+ROLE_TONES = {
+    User.Role.SUPER_ADMIN: "danger",
+    User.Role.ADMIN: "primary",
+    User.Role.MANAGER: "info",
+    User.Role.USER: "success",
+}
+STATUS_TONES = {User.Status.ACTIVE: "success", User.Status.INACTIVE: "", User.Status.SUSPENDED: "danger"}
+
+
+@admin.register(User)
+class UserAdmin(TenantModelAdmin):
+    icon = "person"
+    form = UserForm
+    list_display = ["name_and_email", "role_badge", "status_badge", "email_verified", "last_login"]
+    list_filter = [
+        ("role", ChoicesDropdownFilter),
+        ("status", ChoicesDropdownFilter),
+        ("email_verified", BooleanRadioFilter),
+        ("last_login", MomentRangeFilter),
+    ]
+    search_fields = ["name", "email"]
+    fieldsets = [
+        (None, {"fields": ["name", "email", "avatar"]}),
+        ("Access", {"fields": [("role", "status"), "email_verified", "last_login"]}),
+    ]
+    add_fieldsets = [
+        (None, {"fields": ["name", "email"]}),
+        ("Access", {"fields": ["role", "status"]}),
+        ("Password", {"fields": ["password1", "password2"]}),
+    ]
+    readonly_fields = ["last_login"]
+    actions_detail = ["set_password"]
+
+    @display(description="Name", ordering="name", header=True)
+    def name_and_email(self, user):
+        initials = "".join(word[0] for word in user.name.split()[:2])
+        return user.name, user.email, initials
+
+    @display(description="Role", ordering="role", label=ROLE_TONES)
+    def role_badge(self, user):
+        return user.role, user.get_role_display()
+
+    @display(description="Status", ordering="status", label=STATUS_TONES)
+    def status_badge(self, user):
+        return user.status, user.get_status_display()
+
+    def get_form(self, request, obj=None, change=False, **kwargs):
+        if obj is None:
+            kwargs["form"] = UserAddForm
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_readonly_fields(self, request, obj=None):
+        readonly = super().get_readonly_fields(request, obj)
+        if obj is not None and permissions.reach(request.user, User, "update") == permissions.OWN:
+            shown = [field.name for field in User._meta.concrete_fields]
+            readonly = list(dict.fromkeys([*readonly, *(name for name in shown if name not in User.OWN_FIELDS)]))
+        return readonly
+
+    # -- Passwords
+
+    def get_actions_detail(self, request, object_id):
+        user = self.get_object(request, unquote(object_id))
+        may_edit = user is not None and self.has_change_permission(request, user)
+        return super().get_actions_detail(request, object_id) if may_edit else []
+
+    @action(description="Set password", icon="key", url_path="set-password")
+    @method_decorator(sensitive_post_parameters())
+    def set_password(self, request, object_id):
+        user = self.get_object(request, unquote(object_id))
+        if user is None:
+            raise Http404
+        if not self.has_change_permission(request, user):
+            raise PermissionDenied
+        if user.pk == request.user.pk:
+            # One's own is changed by who knows the old one.
+            return HttpResponseRedirect(reverse("admin:password_change"))
+        form = PasswordForm(user, request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            form.save()
+            self.log_change(request, user, [{"changed": {"fields": ["password"]}}])
+            self.message_user(request, f"{user} has a new password; their sessions have ended.", messages.SUCCESS)
+            return HttpResponseRedirect(change_url(user))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Set the password of {user}",
+            "form": form,
+            "original": user,
+            "opts": self.opts,
+            "is_popup": False,
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/auth/user/change_password.html", context)
