@@ -19,7 +19,7 @@ import factory
 from django.contrib.auth.hashers import make_password
 from factory.declarations import LazyFunction, SelfAttribute, Sequence, SubFactory
 
-from apps.accounts.models import AuditEvent, IdempotencyKey, RefreshToken, User
+from apps.accounts.models import Attempt, AuditEvent, IdempotencyKey, RefreshToken, User
 from apps.analytics.models import AICreditUsage, AIInsight, AIPrediction
 from apps.crm.models import Activity, Customer, Deal
 from apps.marketplace.models import Plugin, PluginInstallation
@@ -150,6 +150,16 @@ class IdempotencyKeyFactory(TenantOwnedFactory):
     body = LazyFunction(lambda: uuid4().hex * 2)
     status = 201
     answer = "{}"
+
+
+class AttemptFactory(TenantOwnedFactory):
+    class Meta:
+        model = Attempt
+
+    purpose = "sign_in"
+    subject = LazyFunction(lambda: uuid4().hex * 2)
+    count = 1
+    last_at = blocked_until = LazyFunction(lambda: datetime.now(UTC))
 
 
 class AuditEventFactory(TenantOwnedFactory):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib.auth.backends import BaseBackend
+from django.contrib.auth.hashers import get_hashers, identify_hasher
 from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
 from rest_framework_simplejwt.authentication import JWTStatelessUserAuthentication
 from rest_framework_simplejwt.exceptions import InvalidToken
@@ -22,13 +23,22 @@ class TenantBackend(BaseBackend):
         if username is None or password is None:
             return None
         user = User.objects.filter(email=username.strip().lower()).first()
-        if user is None:
-            # The same work as for a known address, so that the time taken does not tell which exist.
-            User().set_password(password)
-            return None
-        if user.check_password(password) and user.is_active:
+        if user is not None and user.check_password(password) and user.is_active:
             return user
+        self._work_as_for_others(password, user)
         return None
+
+    @staticmethod
+    def _work_as_for_others(password, user):
+        """One hash by each hasher, the one that has just been made counted: the time taken tells of no account."""
+        try:
+            done = user and identify_hasher(user.password).algorithm
+        except ValueError:
+            # No hash at all, for which Django has done one of the first kind.
+            done = get_hashers()[0].algorithm
+        for hasher in get_hashers():
+            if hasher.algorithm != done:
+                hasher.encode(password, hasher.salt())
 
     def get_user(self, user_id):
         return User.objects.active().filter(pk=user_id).first()

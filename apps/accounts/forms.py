@@ -3,13 +3,54 @@
 from django import forms
 from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
 from django.core.exceptions import ValidationError
+from unfold.forms import AuthenticationForm
 from unfold.widgets import UnfoldAdminPasswordToggleWidget
 
 from nexora.kernel import permissions
 from nexora.kernel.admin.forms import RecordForm
-from nexora.kernel.errors import Forbidden
+from nexora.kernel.errors import Forbidden, NotSignedIn
 
 from .models import User
+from .services import signin
+from .services.attempts import TooManyAttempts
+
+
+class SignInForm(AuthenticationForm):
+    """Sign-in by email. Guests have the right password and still no business here; they are told so."""
+
+    error_messages = {
+        "invalid_login": "No active account of this organisation has this email and password.",
+        "no_staff": "Guests read through the API; this back office is for staff. Ask an admin for another role.",
+    }
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        email = self.fields["username"]
+        email.label = "Email"
+        email.widget.attrs |= {
+            "type": "email",
+            "autocomplete": "username",
+            "inputmode": "email",
+            "autocapitalize": "none",
+        }
+        email.widget.input_type = "email"
+
+    def clean(self):
+        email, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
+        if email and password:
+            try:
+                self.user_cache = signin.recognise(request=self.request, email=email, password=password)
+            except NotSignedIn as error:
+                raise self.get_invalid_login_error() from error
+            except TooManyAttempts as error:
+                raise ValidationError(error.detail, code=error.code) from error
+            self.confirm_login_allowed(self.user_cache)
+            signin.welcome(request=self.request, user=self.user_cache, by="back office")
+        return self.cleaned_data
+
+    def confirm_login_allowed(self, user):
+        if not user.is_staff:
+            raise ValidationError(self.error_messages["no_staff"], code="no_staff")
 
 
 def new_password_field(**options):

@@ -6,6 +6,8 @@ BCRYPT_BYTES = 72
 class NodeBCryptPasswordHasher(BCryptPasswordHasher):
     """Verifies hashes of Node's bcrypt, which cuts passwords at 72 bytes; Python's bcrypt 5 refuses longer ones."""
 
+    rounds = 10
+
     def encode(self, password, salt):
         bcrypt = self._load_library()
         data = bcrypt.hashpw(password.encode()[:BCRYPT_BYTES], salt)

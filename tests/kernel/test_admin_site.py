@@ -133,12 +133,12 @@ def test_a_session_of_one_organisation_is_nobodys_on_anothers_host(admin, globex
     assert client.get(INDEX, headers={"host": "globex.localhost"}).status_code == 302
 
 
-def test_signing_in_is_no_change_that_a_trail_should_show(admin):
+def test_signing_in_stands_in_the_trail_and_is_no_edit(admin):
     from apps.accounts.models import AuditEvent
 
     sign_in(browser(), admin.email)
     with unscoped(reason="look"):
-        assert not AuditEvent.objects.exists()
+        assert list(AuditEvent.objects.values_list("action", flat=True)) == ["signed_in"]
         admin.refresh_from_db()
     assert admin.last_login is not None
 

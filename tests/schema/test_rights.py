@@ -15,6 +15,7 @@ RIGHTS = {
     "users": (CRUD, CRUD),
     "refresh_tokens": (CRUD, CRUD),
     "idempotency_keys": (CRUD, CRUD),
+    "attempts": (CRUD, CRUD),
     "audit_events": (ADD, ADD),
     "customers": (CRUD, CRUD),
     "deals": (CRUD, CRUD),

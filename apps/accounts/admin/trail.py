@@ -18,7 +18,7 @@ from nexora.kernel.admin.lists import newest_first
 
 from ..models import AuditEvent
 
-ACTION_TONES = {"created": "success", "updated": "info", "deleted": "danger"}
+ACTION_TONES = {"created": "success", "updated": "info", "deleted": "danger", "sign_in_failed": "warning"}
 
 
 class ResourceFilter(DropdownFilter):

@@ -8,7 +8,6 @@ token, somebody kept a token that was already spent: the session ends.
 import uuid
 from datetime import timedelta
 
-from django.contrib.auth import authenticate
 from django.db import transaction
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
@@ -22,17 +21,6 @@ from ..models import RefreshToken, User
 
 ROTATION_GRACE = timedelta(seconds=10)
 NO_RECORD = "sessions are no business records"
-
-
-def sign_in(*, request, email, password):
-    """{"access", "refresh"} for the right password; NotSignedIn(`invalid_credentials`) says no more than that."""
-    user = authenticate(request, username=email, password=password)
-    if user is None:
-        raise NotSignedIn("No active account here has this email and password.", code="invalid_credentials")
-    User.objects.filter(pk=user.pk).unpublished("a sign-in is no edit").update(last_login=clock.now())
-    return open_session(
-        user=user, user_agent=request.headers.get("User-Agent"), ip_address=request.META.get("REMOTE_ADDR") or None
-    )
 
 
 def open_session(*, user, user_agent=None, ip_address=None):

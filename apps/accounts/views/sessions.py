@@ -16,7 +16,7 @@ from ..serializers import (
     RefreshSerializer,
     TokenPairSerializer,
 )
-from ..services import sessions
+from ..services import sessions, signin
 from .base import AuthView
 
 
@@ -28,7 +28,7 @@ class TokenView(AuthView):
         description="Sign in on this host's organisation. The access token lives 5 minutes, the session 14 days.",
     )
     def post(self, request):
-        return Response(sessions.sign_in(request=request._request, **self.read(CredentialsSerializer)))
+        return Response(signin.sign_in(request=request._request, **self.read(CredentialsSerializer)))
 
 
 class TokenRefreshView(AuthView):

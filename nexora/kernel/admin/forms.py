@@ -8,41 +8,13 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.forms.fields import InvalidJSONInput
 from unfold.contrib.forms.widgets import ArrayWidget
-from unfold.forms import AuthenticationForm, PaginationInlineFormSet
+from unfold.forms import PaginationInlineFormSet
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from nexora.kernel import scope
 from nexora.kernel.admin.lists import CappedPaginator
 from nexora.kernel.json import validate_json
 from nexora.kernel.models import TenantModel
-
-
-class LoginForm(AuthenticationForm):
-    """Sign-in by email. Guests have the right password and still no business here; they are told so."""
-
-    error_messages = {
-        "invalid_login": "No active account of this organisation has this email and password.",
-        "inactive": "This account is not active.",
-        "no_staff": "Guests read through the API; this back office is for staff. Ask an admin for another role.",
-    }
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        email = self.fields["username"]
-        email.label = "Email"
-        email.widget.attrs |= {
-            "type": "email",
-            "autocomplete": "username",
-            "inputmode": "email",
-            "autocapitalize": "none",
-        }
-        email.widget.input_type = "email"
-
-    def confirm_login_allowed(self, user):
-        if not user.is_active:
-            raise ValidationError(self.error_messages["inactive"], code="inactive")
-        if not user.is_staff:
-            raise ValidationError(self.error_messages["no_staff"], code="no_staff")
 
 
 class JSONWidget(UnfoldAdminTextareaWidget):

@@ -1,0 +1,133 @@
+"""How often somebody may try: growing waits for each account and for each address, exact, in the database.
+
+An attempt is counted before it is carried out and committed at once, so that of many at the same time none is free:
+once an account must wait, one attempt is let through for each wait. Success forgives. Unknown accounts are counted like
+known ones. What is counted is kept as a hash.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv6Address, ip_address
+
+from django.db import transaction
+
+from nexora.kernel import clock, scope
+from nexora.kernel.api.exceptions import TooManyRequests
+
+from ..models import Attempt
+
+NO_RECORD = "attempts are no business records"
+LONGEST_WAIT = timedelta(minutes=15)
+FORGOTTEN_AFTER = timedelta(hours=24)
+
+
+class TooManyAttempts(TooManyRequests):
+    """There were too many attempts for this account or from this address. Each further one makes the wait longer."""
+
+    code = "too_many_attempts"
+    title = "Too many attempts"
+
+    def __init__(self, wait):
+        self.wait = max(1, -(-wait // timedelta(seconds=1)))
+        noun = "second" if self.wait == 1 else "seconds"
+        super().__init__(f"There were too many attempts. Try again in {self.wait} {noun}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What is tried. `free` attempts for an account, and from an address, come before the first wait."""
+
+    name: str
+    free: int
+    free_from_address: int
+
+
+# An office has one address, and a Monday morning.
+SIGN_IN = Purpose("sign_in", free=5, free_from_address=50)
+SIGN_UP = Purpose("sign_up", free=3, free_from_address=10)
+# Each sends a mail to somebody who may not have asked for it.
+MAIL = Purpose("mail", free=3, free_from_address=20)
+# Tokens cannot be guessed; who tries is kept from trying fast.
+TOKEN = Purpose("token", free=20, free_from_address=20)
+
+
+def wait_after(count, free):
+    """2, 4, 8 … seconds after the attempts beyond the free ones, LONGEST_WAIT at most."""
+    if count < free:
+        return timedelta(0)
+    return min(timedelta(seconds=2 ** min(count - free + 1, 20)), LONGEST_WAIT)
+
+
+def begin(purpose, *, account=None, address=None):
+    """Count one attempt. TooManyAttempts, and nothing is counted, while the account or the address must wait."""
+    now = clock.now()
+    free = _subjects(purpose, account, address)
+    with transaction.atomic():
+        found = _locked(purpose, free, now)
+        blocked = max(row.blocked_until for row in found)
+        if blocked > now:
+            raise TooManyAttempts(blocked - now)
+        for row in found:
+            count = 1 if row.last_at <= now - FORGOTTEN_AFTER else row.count + 1
+            _store(row, count=count, last_at=now, blocked_until=now + wait_after(count, free[row.subject]))
+
+
+def forgive(purpose, *, account=None, address=None):
+    """The attempt succeeded: the account starts anew, and the address has one attempt less."""
+    now = clock.now()
+    with transaction.atomic():
+        if account is not None:
+            _rows(purpose, _subjects(purpose, account, None)).unpublished(NO_RECORD).delete()
+        if address:
+            for row in _rows(purpose, _subjects(purpose, None, address)).select_for_update():
+                _store(row, count=max(0, row.count - 1), blocked_until=now)
+
+
+def delete_old():
+    """Remove what is forgotten, in the scope in force; answers how many."""
+    old = Attempt.objects.filter(last_at__lte=clock.now() - FORGOTTEN_AFTER)
+    return old.unpublished(NO_RECORD).delete()[0]
+
+
+def _subjects(purpose, account, address):
+    """{hash: free attempts}"""
+    found = {}
+    if account is not None:
+        found[_digest("account", account.strip().lower())] = purpose.free
+    if address:
+        found[_digest("address", _network(address))] = purpose.free_from_address
+    return found
+
+
+def _network(address):
+    """Whoever has one IPv6 address has 2^64 of them."""
+    parsed = ip_address(address)
+    if isinstance(parsed, IPv6Address):
+        return str(parsed.ipv4_mapped or int(parsed) >> 64)
+    return str(parsed)
+
+
+def _digest(kind, text):
+    return hashlib.sha256(f"{kind}|{text}".encode()).hexdigest()
+
+
+def _rows(purpose, subjects):
+    return Attempt.objects.filter(purpose=purpose.name, subject__in=subjects)
+
+
+def _locked(purpose, subjects, now):
+    """The rows of all of them, made where there are none, locked in one order."""
+    tenant_id = scope.current_tenant_id()
+    Attempt.objects.unpublished(NO_RECORD).bulk_create(
+        [
+            Attempt(tenant_id=tenant_id, purpose=purpose.name, subject=subject, last_at=now, blocked_until=now)
+            for subject in sorted(subjects)
+        ],
+        ignore_conflicts=True,
+    )
+    return list(_rows(purpose, subjects).order_by("subject").select_for_update())
+
+
+def _store(row, **values):
+    Attempt.objects.filter(pk=row.pk).unpublished(NO_RECORD).update(**values)

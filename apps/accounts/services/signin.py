@@ -1,0 +1,62 @@
+"""The way in, the same for the API and the admin: attempts are counted, the password is checked, the trail is told."""
+
+from django.contrib.auth import authenticate
+
+from nexora.kernel import clock, events, scope
+from nexora.kernel.errors import NotSignedIn
+
+from ..models import User
+from . import attempts, sessions
+
+SIGNED_IN, FAILED = "signed_in", "sign_in_failed"
+
+
+def sign_in(*, request, email, password):
+    """{"access", "refresh"} for the right password; NotSignedIn(`invalid_credentials`) says no more than that."""
+    user = recognise(request=request, email=email, password=password)
+    welcome(request=request, user=user, by="API")
+    User.objects.filter(pk=user.pk).unpublished("a sign-in is no edit").update(last_login=clock.now())
+    return sessions.open_session(
+        user=user, user_agent=request.headers.get("User-Agent"), ip_address=address_of(request)
+    )
+
+
+def recognise(*, request, email, password):
+    """The person who has this password here. NotSignedIn or TooManyAttempts otherwise, alike for unknown addresses."""
+    attempts.begin(attempts.SIGN_IN, account=email, address=address_of(request))
+    user = authenticate(request, username=email, password=password)
+    if user is None:
+        note_failure(request=request, email=email)
+        raise NotSignedIn("No active account here has this email and password.", code="invalid_credentials")
+    return user
+
+
+def welcome(*, request, user, by):
+    """The person is in: the attempt is forgiven, and the trail says so. `by` is the API or the back office."""
+    address = address_of(request)
+    attempts.forgive(attempts.SIGN_IN, account=user.email, address=address)
+    with events.acting_as(events.Actor(user.pk, user.name, user.tenant_id, address)):
+        events.publish(events.record_change(SIGNED_IN, user, changes={"by": [None, by]}))
+
+
+def note_failure(*, request, email):
+    """The same look and the same row for every address, so that the time taken does not tell which exist."""
+    user = User.objects.filter(email=email.strip().lower()).first()
+    with events.acting_as(events.Actor(None, "somebody", None, address_of(request))):
+        events.publish(
+            events.RecordChange(
+                action=FAILED,
+                model=User,
+                record_id=user and user.pk,
+                tenant_id=scope.current_tenant_id(),
+                # A password typed into the wrong box must not be kept.
+                label=user.name if user else "an unknown address",
+                actor=events.actor(),
+                at=clock.now(),
+            )
+        )
+
+
+def address_of(request):
+    """The client's IP address, or None."""
+    return request.META.get("REMOTE_ADDR") or None
