@@ -159,7 +159,7 @@ class AttemptFactory(TenantOwnedFactory):
     purpose = "sign_in"
     subject = LazyFunction(lambda: uuid4().hex * 2)
     count = 1
-    last_at = blocked_until = LazyFunction(lambda: datetime.now(UTC))
+    last_at = LazyFunction(lambda: datetime.now(UTC))
 
 
 class AuditEventFactory(TenantOwnedFactory):

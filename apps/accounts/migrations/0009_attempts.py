@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 ('subject', models.CharField(editable=False, help_text='SHA-256 of what is counted.', max_length=64)),
                 ('count', models.PositiveIntegerField(db_default=0, default=0)),
                 ('last_at', models.DateTimeField()),
-                ('blocked_until', models.DateTimeField()),
+                ('blocked_until', models.DateTimeField(null=True)),
                 ('created_at', models.DateTimeField(blank=True, db_default=nexora.kernel.db.functions.CurrentTimestamp(), editable=False, null=True)),
             ],
             options={

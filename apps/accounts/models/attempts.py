@@ -16,7 +16,7 @@ class Attempt(TenantModel):
     subject = models.CharField(max_length=64, editable=False, help_text="SHA-256 of what is counted.")
     count = models.PositiveIntegerField(default=0, db_default=0)
     last_at = models.DateTimeField()
-    blocked_until = models.DateTimeField()
+    blocked_until = models.DateTimeField(null=True)
     created_at = fields.created_at()
 
     class Meta(TenantModel.Meta):

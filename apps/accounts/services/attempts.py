@@ -53,35 +53,36 @@ TOKEN = Purpose("token", free=20, free_from_address=20)
 
 
 def wait_after(count, free):
-    """2, 4, 8 … seconds after the attempts beyond the free ones, LONGEST_WAIT at most."""
+    """2, 4, 8 … seconds after the last of the free attempts and each beyond, LONGEST_WAIT at most; None before."""
     if count < free:
-        return timedelta(0)
+        return None
     return min(timedelta(seconds=2 ** min(count - free + 1, 20)), LONGEST_WAIT)
 
 
 def begin(purpose, *, account=None, address=None):
     """Count one attempt. TooManyAttempts, and nothing is counted, while the account or the address must wait."""
-    now = clock.now()
     free = _subjects(purpose, account, address)
     with transaction.atomic():
-        found = _locked(purpose, free, now)
-        blocked = max(row.blocked_until for row in found)
-        if blocked > now:
-            raise TooManyAttempts(blocked - now)
+        found = _locked(purpose, free)
+        # Only now: whoever had the rows before may have held them for a while.
+        now = clock.now()
+        wait = max((row.blocked_until - now for row in found if row.blocked_until), default=timedelta(0))
+        if wait > timedelta(0):
+            raise TooManyAttempts(wait)
         for row in found:
             count = 1 if row.last_at <= now - FORGOTTEN_AFTER else row.count + 1
-            _store(row, count=count, last_at=now, blocked_until=now + wait_after(count, free[row.subject]))
+            wait = wait_after(count, free[row.subject])
+            _store(row, count=count, last_at=now, blocked_until=wait and now + wait)
 
 
 def forgive(purpose, *, account=None, address=None):
     """The attempt succeeded: the account starts anew, and the address has one attempt less."""
-    now = clock.now()
     with transaction.atomic():
         if account is not None:
             _rows(purpose, _subjects(purpose, account, None)).unpublished(NO_RECORD).delete()
         if address:
             for row in _rows(purpose, _subjects(purpose, None, address)).select_for_update():
-                _store(row, count=max(0, row.count - 1), blocked_until=now)
+                _store(row, count=max(0, row.count - 1), blocked_until=None)
 
 
 def delete_old():
@@ -116,12 +117,12 @@ def _rows(purpose, subjects):
     return Attempt.objects.filter(purpose=purpose.name, subject__in=subjects)
 
 
-def _locked(purpose, subjects, now):
+def _locked(purpose, subjects):
     """The rows of all of them, made where there are none, locked in one order."""
-    tenant_id = scope.current_tenant_id()
+    tenant_id, now = scope.current_tenant_id(), clock.now()
     Attempt.objects.unpublished(NO_RECORD).bulk_create(
         [
-            Attempt(tenant_id=tenant_id, purpose=purpose.name, subject=subject, last_at=now, blocked_until=now)
+            Attempt(tenant_id=tenant_id, purpose=purpose.name, subject=subject, last_at=now)
             for subject in sorted(subjects)
         ],
         ignore_conflicts=True,
