@@ -11,6 +11,7 @@ NEXORA_SECRET_KEY       signing key; unset: made once and kept in .data/secret-k
 NEXORA_DATA_DIR         where the embedded database and the key live (default .data beside manage.py)
 NEXORA_BIND             address that `make run` serves on (default 127.0.0.1)
 NEXORA_HTTPS            1 when served behind TLS: secure cookies, HSTS
+NEXORA_PROXIES          how many proxies of your own stand before the web (default 0); each adds to X-Forwarded-For
 NEXORA_DEBUG            1 for Django's debug pages
 """
 
@@ -55,6 +56,9 @@ SECRET_KEY = _secret_key()
 DEBUG = _flag("NEXORA_DEBUG")
 HTTPS = _flag("NEXORA_HTTPS")
 
+# Whose word is taken for a client's address, which waits for sign-in and the audit trail go by.
+PROXIES = int(os.environ.get("NEXORA_PROXIES") or 0)
+
 # -- Hosts: the tenancy middleware knows every host there is and answers 404 for the others.
 BASE_DOMAIN = os.environ.get("NEXORA_BASE_DOMAIN", "localhost").lower()
 ALLOWED_HOSTS = ["*"]
@@ -89,6 +93,7 @@ INSTALLED_APPS = [
 
 # Those of the kernel let the API pass: see nexora/kernel/middleware.py.
 MIDDLEWARE = [
+    "nexora.kernel.middleware.client_address",
     "django.middleware.security.SecurityMiddleware",
     "nexora.kernel.middleware.ContentSecurityPolicy",
     "nexora.kernel.api.limits.limits",

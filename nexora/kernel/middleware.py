@@ -4,10 +4,14 @@ The API knows its caller by a token: it has no session, no cookie and no form, s
 it pass. They stay in MIDDLEWARE as classes of their own, because Django's checks and the admin look for them there.
 """
 
+from contextlib import suppress
+from ipaddress import ip_address
+
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.exceptions import MiddlewareNotUsed
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.common import CommonMiddleware
 from django.middleware.csp import ContentSecurityPolicyMiddleware
@@ -16,6 +20,20 @@ from django.middleware.csrf import CsrfViewMiddleware
 API = "/api/"
 # Documents are neither shown nor framed: should a browser be led to render one, it loads and runs nothing.
 DOCUMENT_POLICY = "default-src 'none'; frame-ancestors 'none'"
+
+
+def client_address(get_response):
+    """REMOTE_ADDR is the client's, as the outermost of our own proxies saw it: before that anybody may have written."""
+    if not settings.PROXIES:
+        raise MiddlewareNotUsed
+
+    def middleware(request):
+        hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        with suppress(ValueError, IndexError):
+            request.META["REMOTE_ADDR"] = str(ip_address(hops[-settings.PROXIES].strip()))
+        return get_response(request)
+
+    return middleware
 
 
 class PagesOnly:

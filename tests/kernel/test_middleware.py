@@ -3,10 +3,13 @@
 import time
 
 import pytest
+from django.core.exceptions import MiddlewareNotUsed
+from django.test import RequestFactory
 from django.urls import get_resolver
 from rest_framework_simplejwt.tokens import AccessToken
 
 from apps.accounts.authentication import TenantJWTAuthentication, VerifiedTokens, verified_tokens
+from nexora.kernel.middleware import client_address
 
 
 def test_an_answer_of_the_api_keeps_its_headers_and_sets_no_cookie(client_for, guest):
@@ -60,6 +63,36 @@ def test_a_verified_token_expires(client, member, monkeypatch):
         later.setattr(time, "time", lambda: token["exp"] + 0.5)
         assert verified_tokens.get(str(token).encode()) is None
     assert str(token).encode() not in verified_tokens._kept
+
+
+class TestTheClientsAddress:
+    def seen(self, settings, proxies, forwarded):
+        settings.PROXIES = proxies
+        request = RequestFactory().get("/", headers={"X-Forwarded-For": forwarded} if forwarded is not None else {})
+        try:
+            client_address(lambda request: None)(request)
+        except MiddlewareNotUsed:
+            assert proxies == 0
+        return request.META["REMOTE_ADDR"]
+
+    def test_is_the_connections_where_no_proxy_is_ours(self, settings):
+        assert self.seen(settings, 0, "192.0.2.9") == "127.0.0.1"
+
+    @pytest.mark.parametrize(
+        ("proxies", "forwarded", "address"),
+        [
+            (1, "192.0.2.9", "192.0.2.9"),
+            (1, "203.0.113.1, 192.0.2.9", "192.0.2.9"),
+            (2, "203.0.113.1, 192.0.2.9,10.0.0.1", "192.0.2.9"),
+            (1, " 2001:DB8::1", "2001:db8::1"),
+        ],
+    )
+    def test_is_what_the_outermost_of_our_proxies_saw(self, settings, proxies, forwarded, address):
+        assert self.seen(settings, proxies, forwarded) == address
+
+    @pytest.mark.parametrize("forwarded", [None, "", "somebody", "192.0.2.9, \x00"])
+    def test_is_the_proxys_where_it_says_nothing_sensible(self, settings, forwarded):
+        assert self.seen(settings, 1, forwarded) == "127.0.0.1"
 
 
 @pytest.mark.parametrize("count", [1, 5, 100])
