@@ -10,8 +10,12 @@ NEXORA_BASE_DOMAIN      bare host of the platform; tenants live on <subdomain>.<
 NEXORA_SECRET_KEY       signing key; unset: made once and kept in .data/secret-key
 NEXORA_DATA_DIR         where the embedded database and the key live (default .data beside manage.py)
 NEXORA_BIND             address that `make run` serves on (default 127.0.0.1)
+NEXORA_PUBLIC_PORT      port of the addresses in mails, where it is not the usual one; `manage.py up` says its own
 NEXORA_HTTPS            1 when served behind TLS: secure cookies, HSTS
 NEXORA_PROXIES          how many proxies of your own stand before the web (default 0); each adds to X-Forwarded-For
+NEXORA_MAIL_FROM        address that mails are from (default no-reply@<base domain>); their sender's name is the brand's
+SMTP_URL                smtp://user:password@host:587 (STARTTLS; ?starttls=0 for none) or smtps://…:465; unset: every
+                        mail is kept in mail/ of NEXORA_DATA_DIR
 NEXORA_DEBUG            1 for Django's debug pages
 """
 
@@ -20,6 +24,7 @@ import secrets
 from datetime import timedelta
 from pathlib import Path
 
+from nexora.kernel import mailers
 from nexora.kernel.db import login
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -62,6 +67,7 @@ PROXIES = int(os.environ.get("NEXORA_PROXIES") or 0)
 # -- Hosts: the tenancy middleware knows every host there is and answers 404 for the others.
 BASE_DOMAIN = os.environ.get("NEXORA_BASE_DOMAIN", "localhost").lower()
 ALLOWED_HOSTS = ["*"]
+PUBLIC_PORT = mailers.public_port(os.environ)
 
 # The kernel comes first: its commands (migrate, loaddata, flush, createsuperuser) replace those of the apps below.
 INSTALLED_APPS = [
@@ -156,6 +162,10 @@ POLICY = "nexora.policy.POLICY"
 
 # -- Jobs: every app has its own in jobs.py; see nexora/kernel/jobs.py.
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
+
+# -- Mail: see nexora/kernel/mail.py.
+MAILERS = mailers.mailers(os.environ, DATA_DIR)
+DEFAULT_FROM_EMAIL = mailers.sender_address(os.environ, BASE_DOMAIN)
 
 BIND = os.environ.get("NEXORA_BIND", "127.0.0.1")
 

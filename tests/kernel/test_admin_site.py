@@ -6,8 +6,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from nexora.kernel.admin import brand, dashboard
-from nexora.kernel.admin.brand import READABLE, contrast, make_brand
+from nexora.kernel import brand
+from nexora.kernel.admin import dashboard
+from nexora.kernel.brand import READABLE, contrast, make_brand
 from nexora.kernel.scope import unscoped
 from tests.factories import (
     PASSWORD,

@@ -17,10 +17,10 @@ from unfold.dataclasses import Favicon, SearchResult
 from unfold.sites import UnfoldAdminSite
 
 from nexora.kernel import permissions
-from nexora.kernel.admin.brand import brand_of
 from nexora.kernel.admin.dashboard import panels_for
 from nexora.kernel.admin.history import is_open_to
 from nexora.kernel.admin.records import over_all_tenants
+from nexora.kernel.brand import brand_of
 from nexora.kernel.scope import tenant_scope
 
 # The theme evaluates attributes as JavaScript and writes styles into its pages. Logos may come from anywhere.

@@ -19,6 +19,7 @@ from django.db.migrations.executor import MigrationExecutor
 from nexora.kernel.db import embedded
 from nexora.kernel.db.login import owner_login
 from nexora.kernel.db.roles import PrepareError
+from nexora.kernel.mailers import Outbox, kept_in
 from nexora.kernel.management.commands.prepare_database import Command as PrepareDatabase
 from nexora.kernel.processes import Child, RunFile, end_orphans, is_port_free, port_holder, stop
 from nexora.kernel.scope import PLATFORM_TENANT_ID
@@ -58,6 +59,10 @@ def web_command(port, static):
     command += ["--workers-kill-timeout", STOP_SECONDS - 5]
     command += ["--static-path-route", settings.STATIC_URL.rstrip("/"), "--static-path-mount", static]
     return [*command, "--static-path-expires", 600, settings.WSGI_APPLICATION.replace(".application", ":application")]
+
+
+def dotted(label):
+    return f"{label} {'.' * (18 - len(label))} "
 
 
 class Command(BaseCommand):
@@ -104,7 +109,7 @@ class Command(BaseCommand):
     @contextmanager
     def step(self, label):
         """`label ....... result (0.3 s)`; the body sets the result with `say("…")`."""
-        self.stdout.write(f"{label} {'.' * (18 - len(label))} ", ending="")
+        self.stdout.write(dotted(label), ending="")
         self.stdout.flush()
         started, results = time.monotonic(), ["ready"]
         try:
@@ -212,6 +217,7 @@ class Command(BaseCommand):
         web = web_command(self.port, Path(settings.STATIC_ROOT))
         worker = [sys.executable, self.root / "manage.py", "worker"]
         with self.step("web"):
+            self.outbox = Outbox(kept_in())
             # Both at once; each is waited for in its turn.
             self.launch("web", web, logs)
             self.launch("worker", worker, logs)
@@ -221,7 +227,9 @@ class Command(BaseCommand):
             self.wait_until(lambda: "worker " in self.children[1].output())
 
     def launch(self, name, command, logs):
-        self.children.append(Child(name, command, log=logs / f"{name}.log", cwd=self.root))
+        # Links in mails lead to this port, unless the operator knows better: a proxy may stand before it.
+        environment = {"NEXORA_PUBLIC_PORT": str(self.port), **os.environ}
+        self.children.append(Child(name, command, log=logs / f"{name}.log", cwd=self.root, env=environment))
 
     def wait_until(self, is_ready):
         deadline = time.monotonic() + START_SECONDS
@@ -257,7 +265,13 @@ class Command(BaseCommand):
             if directory:
                 # Should the server die, it is started again before somebody misses it.
                 embedded.ensure_running(directory)
+            self.show_mail()
             time.sleep(0.5)
+
+    def show_mail(self):
+        for path, to, subject in self.outbox.new():
+            self.stdout.write(f"{dotted('mail')}{os.path.relpath(path)} to {to}: {subject}")
+        self.stdout.flush()
 
     def shut_down(self):
         self.stopping = True

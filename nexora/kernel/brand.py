@@ -1,4 +1,4 @@
-"""The brand that staff see: the tenant's `white_label`, whatever it holds.
+"""The brand that staff see, and their mails: the tenant's `white_label`, whatever it holds.
 
     {"name": "Acme CRM", "primary_color": "#0f766e", "logo_url": "https://…/logo.svg"}
 
@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings
+
+from nexora.kernel import scope
 
 PLATFORM_NAME = "NEXORA"
 DEFAULT_COLOR = "#4f46e5"
@@ -39,6 +41,11 @@ def brand_of(request):
         tenant = getattr(request, "tenant", None)
         known = request._brand = _brand(tenant.id) if tenant else make_brand(PLATFORM_NAME, None)
     return known
+
+
+def brand_in_scope():
+    """The Brand of the tenant in scope; ScopeRequired outside any and over all tenants."""
+    return _brand(scope.current_tenant_id())
 
 
 def _brand(tenant_id):
