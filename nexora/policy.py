@@ -4,11 +4,22 @@ A cell lists actions; `:own` narrows one to the records that name the person (cr
 account). Staff of a tenant reach that tenant only; a super_admin acts on the platform host, over all tenants.
 """
 
-from nexora.kernel.permissions import Policy
+from nexora.kernel.permissions import EVERYBODY, PEOPLE, SIGNED_IN, Policy
 
 VIEW = "view"
 OWN = "view create update:own delete:own"
 FULL = "view create update delete"
+
+# Addresses that are about no record of the table below.
+DOORS = {
+    "accounts:token": EVERYBODY,
+    "accounts:token-refresh": EVERYBODY,
+    "accounts:token-logout": EVERYBODY,
+    "accounts:token-logout-all": PEOPLE,
+    "accounts:me": SIGNED_IN,
+    "schema": EVERYBODY,
+    "docs": EVERYBODY,
+}
 
 POLICY = Policy(
     {
@@ -31,5 +42,6 @@ POLICY = Policy(
         "analytics.revenuebyclosemonth":  (VIEW, VIEW,             VIEW,              VIEW,             VIEW),
         "marketplace.plugin":             (VIEW, VIEW,             VIEW,              VIEW,             FULL),
         "marketplace.plugininstallation": (VIEW, VIEW,             VIEW,              FULL,             FULL),
-    }
+    },
+    DOORS,
 )  # fmt: skip

@@ -16,16 +16,21 @@ from nexora.kernel.errors import Forbidden
 ROLES = ("guest", "user", "manager", "admin", "super_admin")
 ACTIONS = ("view", "create", "update", "delete")
 ALL, OWN = "all", "own"
+# Who goes through a door: an address of the API that is about no record of the table.
+EVERYBODY, SIGNED_IN, PEOPLE = "everybody", "signed in", "people"
 
 
 class Policy:
     """Built from {resource: (cell, …)}, one cell for each of ROLES.
 
     A cell is a string of actions, each `action` (reach all) or `action:own`; an empty cell allows nothing.
+
+    doors   {view name: EVERYBODY, SIGNED_IN, or PEOPLE, which is signed in and no program}
     """
 
-    def __init__(self, rows):
+    def __init__(self, rows, doors=None):
         self.cells = {}
+        self.doors = doors or {}
         for resource, cells in rows.items():
             if len(cells) != len(ROLES):
                 raise ValueError(f"{resource} has {len(cells)} cells; the roles are {', '.join(ROLES)}.")

@@ -1,7 +1,7 @@
 """What the router holds, found by walking it: a route added tomorrow is tested tomorrow."""
 
 from dataclasses import dataclass
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.urls import get_resolver, reverse
 from rest_framework import serializers
@@ -58,6 +58,21 @@ def routes():
     return found
 
 
+def views_of_no_record():
+    """Names of the API's other addresses."""
+    found = set()
+
+    def walk(patterns, namespace):
+        for pattern in patterns:
+            if hasattr(pattern, "url_patterns"):
+                walk(pattern.url_patterns, [*namespace, pattern.namespace] if pattern.namespace else namespace)
+            elif not issubclass(getattr(pattern.callback, "cls", object), TenantRecords):
+                found.add(":".join([*namespace, pattern.name]))
+
+    walk(next(p for p in get_resolver().url_patterns if str(p.pattern) == "api/v1/").url_patterns, [])
+    return found
+
+
 ALL = routes()
 ON_TENANT = [route for route in ALL if "tenant" in route.viewset.hosts]
 # Of records that belong to a tenant: the catalogue of plugins is the same for all.
@@ -92,9 +107,9 @@ def make(model, tenant):
     return factory(tenant=tenant) if issubclass(model, TenantModel) else factory()
 
 
-def body_for(route, record):
+def body_for(route, record, *, on_platform=False):
     """The body that would create a record like this one: its own representation, less what is read-only."""
-    serializer = route.viewset.serializer_class
+    serializer = (on_platform and route.viewset.platform_serializer_class) or route.viewset.serializer_class
     with unscoped(reason="test data"):
         fresh = type(record).objects.get(pk=record.pk)
     with tenant_scope(fresh.owning_tenant_id):
@@ -109,3 +124,17 @@ def body_for(route, record):
 def without_id(answer, record_id):
     """The answer's document with the id blanked out, to compare answers about different ids."""
     return answer.content.decode().replace(str(record_id), "<id>")
+
+
+def unused(route, body, record):
+    """The body with unique values that nobody has: the record itself is deleted where its whole body is its key."""
+    if "email" in body:
+        body["email"] = f"{uuid4()}@example.com"
+    if "slug" in body:
+        body["slug"] = uuid4().hex
+    if "subdomain" in body:
+        body["subdomain"] = f"t{uuid4().hex}"
+    if "plugin" in body:
+        with tenant_scope(record.tenant_id):
+            type(record).objects.get(pk=UUID(str(record.pk))).delete()
+    return body

@@ -9,7 +9,6 @@ from nexora.kernel.permissions import ALL
 from nexora.policy import POLICY
 from tests.contracts import routes
 from tests.contracts.budgets import BUDGET, EXCEPTIONS
-from tests.contracts.test_policy import unused
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +41,7 @@ def body_of(route, action, record):
         return {}
     body = routes.body_for(route, record)
     if action == "create":
-        return unused(route, body, record)
+        return routes.unused(route, body, record)
     if "email" in body:
         body["email"] = "nobody.yet@example.com"
     return {name: value for name, value in body.items() if name != "plugin"}
