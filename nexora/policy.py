@@ -43,5 +43,5 @@ POLICY = Policy(
         "marketplace.plugin":             (VIEW, VIEW,             VIEW,              VIEW,             FULL),
         "marketplace.plugininstallation": (VIEW, VIEW,             VIEW,              FULL,             FULL),
     },
-    DOORS,
+    doors=DOORS,
 )  # fmt: skip

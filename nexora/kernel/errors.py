@@ -73,6 +73,23 @@ class Forbidden(NexoraError):
     title = "Permission denied"
 
 
+class PeopleOnly(Forbidden):
+    """A program's key may not do this, whatever its scopes. Sign in as a person."""
+
+    code = "people_only"
+    title = "For people only"
+
+    def __init__(self, detail="A program's key may not do this; sign in as a person.", **extra):
+        super().__init__(detail, **extra)
+
+
+class InsufficientScope(Forbidden):
+    """The person behind the key may do this; the key's scopes do not include it. Create a key that has the scope."""
+
+    code = "insufficient_scope"
+    title = "Not in the key's scopes"
+
+
 class Conflict(NexoraError):
     """The request is well formed, but the state of the records forbids it."""
 
@@ -102,6 +119,8 @@ class NotSignedIn(NexoraError):
         "token_rotated": "The refresh token has just been replaced by another request. Use the newer one.",
         "session_ended": "The session is over. Sign in again.",
         "account_closed": "The account is no longer active.",
+        "key_not_valid": "The key is unknown on this host, expired or revoked, or its person is not active. Create a "
+        "new one.",
     }
 
 

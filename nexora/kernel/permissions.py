@@ -2,6 +2,9 @@
 
 A resource is a model's label (`crm.customer`). Actions are view, create, update, delete. Reach is ALL, OWN (the records
 that name the person in one of the model's `owner_fields`) or None.
+
+Whoever has `scopes` is a program that acts for a person by a key: it reaches what the person's role does, cut by them.
+A scope is `<resource>:read` or `<resource>:write`, which includes reading; `*` stands for every resource.
 """
 
 from functools import cache
@@ -11,13 +14,14 @@ from django.db.models import Q
 from django.utils.module_loading import import_string
 from rest_framework.permissions import BasePermission
 
-from nexora.kernel.errors import Forbidden
+from nexora.kernel.errors import Forbidden, InsufficientScope, PeopleOnly
 
 ROLES = ("guest", "user", "manager", "admin", "super_admin")
 ACTIONS = ("view", "create", "update", "delete")
 ALL, OWN = "all", "own"
 # Who goes through a door: an address of the API that is about no record of the table.
 EVERYBODY, SIGNED_IN, PEOPLE = "everybody", "signed in", "people"
+EVERYTHING, READ, WRITE = "*", "read", "write"
 
 
 class Policy:
@@ -25,10 +29,11 @@ class Policy:
 
     A cell is a string of actions, each `action` (reach all) or `action:own`; an empty cell allows nothing.
 
-    doors   {view name: EVERYBODY, SIGNED_IN, or PEOPLE, which is signed in and no program}
+    doors         {view name: EVERYBODY, SIGNED_IN, or PEOPLE, which is signed in and no program}
+    people_only   sections (app labels) that no program writes, whatever its scopes
     """
 
-    def __init__(self, rows, doors=None):
+    def __init__(self, rows, *, doors=None, people_only=()):
         self.cells = {}
         self.doors = doors or {}
         for resource, cells in rows.items():
@@ -37,6 +42,9 @@ class Policy:
             for role, cell in zip(ROLES, cells, strict=True):
                 self.cells[role, resource] = self._parse(resource, cell)
         self.resources = tuple(rows)
+        self.people_only = tuple(people_only)
+        if unknown := {*people_only} - {resource.partition(".")[0] for resource in rows}:
+            raise ValueError(f"people_only names {', '.join(sorted(unknown))}, of which there is no resource.")
 
     @staticmethod
     def _parse(resource, cell):
@@ -54,6 +62,10 @@ class Policy:
         """ALL, OWN or None. Unknown roles and resources reach nothing."""
         return self.cells.get((role, resource), {}).get(action)
 
+    def is_people_only(self, resource):
+        """Whether no program writes it."""
+        return resource.partition(".")[0] in self.people_only
+
 
 @cache
 def policy():
@@ -61,8 +73,31 @@ def policy():
 
 
 def reach(user, model, action):
-    """What `user` (anything with a role) may do with records of `model`: ALL, OWN or None."""
-    return policy().reach(getattr(user, "role", None), model._meta.label_lower, action)
+    """What `user` (anything with a role, and perhaps scopes) may do with records of `model`: ALL, OWN or None."""
+    resource, scopes = model._meta.label_lower, scopes_of(user)
+    allowed = policy().reach(getattr(user, "role", None), resource, action)
+    return allowed if allowed is None or scopes is None or admits(scopes, resource, action) else None
+
+
+def rights_of(role, scopes=None):
+    """{resource: {action: reach}} of everything that a role reaches, cut by these scopes."""
+    found = {}
+    for resource in policy().resources:
+        cell = policy().cells.get((role, resource), {})
+        if rights := {a: r for a, r in cell.items() if scopes is None or admits(scopes, resource, a)}:
+            found[resource] = rights
+    return found
+
+
+def why_not(user, model, action):
+    """The error that says why reach() is None."""
+    options, resource = model._meta, model._meta.label_lower
+    if scopes_of(user) is not None and action != "view" and policy().is_people_only(resource):
+        return PeopleOnly(f"A program's key may not {action} {options.verbose_name_plural}; sign in as a person.")
+    if policy().reach(user.role, resource, action) is None:
+        return Forbidden(f"Your role, {user.role}, may not {action} {options.verbose_name_plural}.")
+    scope = f"{resource}:{READ if action == 'view' else WRITE}"
+    return InsufficientScope(f"The scopes of this key do not include {scope}. Create a key that has it.")
 
 
 def owns(user, record):
@@ -93,19 +128,24 @@ def may(user, record, action):
 def others_along(user, record):
     """[(noun, count)] of rows that the database would delete along with `record` and that are not `user`'s to delete.
 
-    Asked of people whose own reach is OWN: what hangs on their record may be a colleague's.
+    Where a reach is OWN, what hangs on one's record may be a colleague's; what hangs on a program's, beyond its scopes.
     """
     found = []
-    if reach(user, type(record), "delete") != OWN:
-        return found
+    whole = reach(user, type(record), "delete")
     for relation in record.cascades():
         model = relation.related_model
-        if reach(user, model, "delete") != OWN:
+        allowed = policy().reach(user.role, model._meta.label_lower, "delete")
+        if allowed is None:
             continue  # rows that nobody deletes singly (runs of a workflow) go with what they belong to
-        mine = Q()
-        for attname in model.owner_fields:
-            mine |= Q(**{attname: user.pk})
-        count = model._base_manager.filter(**{relation.field.attname: record.pk}).exclude(mine).count()
+        rows = model._base_manager.filter(**{relation.field.attname: record.pk})
+        if reach(user, model, "delete") is not None:
+            if not whole == allowed == OWN:
+                continue
+            mine = Q()
+            for attname in model.owner_fields:
+                mine |= Q(**{attname: user.pk})
+            rows = rows.exclude(mine)
+        count = rows.count()
         if count:
             found.append((model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural, count))
     return found
@@ -114,6 +154,8 @@ def others_along(user, record):
 def ensure_may_take_along(user, record):
     if others := others_along(user, record):
         rows = " and ".join(f"{count} {noun}" for noun, count in others)
+        if scopes_of(user) is not None:
+            raise InsufficientScope(f"With {record} would go {rows} that this key may not delete. Delete it otherwise.")
         raise Forbidden(f"With {record} would go {rows} of other people. Ask a manager to delete it.")
 
 
@@ -122,11 +164,54 @@ def rank(role):
 
 
 def ensure_may_grant(user, role):
-    """Nobody grants a role above their own; super_admin is granted on the platform only (the database says so too)."""
+    """Nobody grants a role above their own, and no program grants any; super_admin is granted on the platform only (the
+    database says so too)."""
+    ensure_person(user)
     if role not in ROLES or user.role not in ROLES or rank(role) > rank(user.role):
         raise Forbidden(
             f"You are {user.role} and cannot grant the role {role}.", fields={"role": ["Above your own role."]}
         )
+
+
+# -- Programs
+
+
+def scopes_of(user):
+    """The scopes of a program's key; None of a person."""
+    return getattr(user, "scopes", None)
+
+
+def ensure_person(user):
+    """PeopleOnly if `user` is a program."""
+    if scopes_of(user) is not None:
+        raise PeopleOnly
+
+
+def admits(scopes, resource, action):
+    """Whether a key with these scopes gets as far as the policy."""
+    if not scopes.isdisjoint((f"{resource}:{WRITE}", f"{EVERYTHING}:{WRITE}")):
+        return action == "view" or not policy().is_people_only(resource)
+    return action == "view" and not scopes.isdisjoint((f"{resource}:{READ}", f"{EVERYTHING}:{READ}"))
+
+
+def known_scopes():
+    """Every scope that a key may have, in the order of the table."""
+    resources = policy().resources
+    return (
+        *(f"{EVERYTHING}:{verb}" for verb in (READ, WRITE)),
+        *(f"{name}:{READ}" for name in resources),
+        *(f"{name}:{WRITE}" for name in resources if not policy().is_people_only(name)),
+    )
+
+
+def scope_problem(text):
+    """A sentence about what is wrong with a scope; None for one of `known_scopes()`."""
+    resource, _, verb = text.partition(":")
+    if verb not in (READ, WRITE) or (resource != EVERYTHING and resource not in policy().resources):
+        return f"'{text[:100]}' is no scope. They are <resource>:read or <resource>:write, such as crm.customer:read."
+    if verb == WRITE and policy().is_people_only(resource):
+        return f"'{text}' is for people only: no key writes {resource}."
+    return None
 
 
 # -- Readers for the API
@@ -195,7 +280,8 @@ def sees_app(role, app_label):
 
 
 def as_markdown(policy):
-    """The table as Markdown: one row a resource, `c r u d` for the actions, `°` marking reach OWN."""
+    """The table as Markdown: one row a resource, `c r u d` for the actions, `°` marking reach OWN. Below it, the people
+    only."""
     letters = {"create": "c", "view": "r", "update": "u", "delete": "d"}
 
     def cell(role, resource):
@@ -206,4 +292,7 @@ def as_markdown(policy):
 
     rows = [f"| resource | {' | '.join(ROLES)} |", f"|---|{'---|' * len(ROLES)}"]
     rows += [f"| {name} | {' | '.join(cell(role, name) or '–' for role in ROLES)} |" for name in policy.resources]
+    if policy.people_only:
+        sections = " and ".join(f"`{section}`" for section in policy.people_only)
+        rows += ["", f"A program's key reaches no more than its scopes, and never writes what is of {sections}."]
     return "\n".join(rows)

@@ -58,9 +58,9 @@ def check(cls):
         refuse(
             f"has a platform_queryset of {cls.platform_queryset.model.__name__}, and a queryset of {model.__name__}."
         )
-    for name in ("serializer_class", "platform_serializer_class"):
+    for name in ("serializer_class", "platform_serializer_class", "secret_serializer_class"):
         serializer = getattr(cls, name)
-        if serializer is None and name == "platform_serializer_class":
+        if serializer is None and name != "serializer_class":
             continue
         if serializer is None or not issubclass(serializer, TenantModelSerializer):
             refuse(f"needs {name}, a TenantModelSerializer.")

@@ -71,7 +71,10 @@ class Document(Expression):
 
 
 class Person:
-    """Stands for whoever asks, while a statement is compiled for their role."""
+    """Stands for whoever asks, while a statement is compiled for their role.
+
+    Without scopes: those of a key say whether it reads such records at all, never which of them.
+    """
 
     def __init__(self, role, field):
         self.role = role

@@ -100,6 +100,12 @@ def once(request, perform):
     return HttpResponse(known.text, status=known.status, content_type="application/json", headers=replayed)
 
 
+def refuse(request):
+    """Invalid if there is a key: what a viewset whose answers hold secrets says, because it keeps none."""
+    if META_KEY in request.META:
+        raise invalid({HEADER: ["This answer holds a secret and is not kept to be given again. Leave the header out."]})
+
+
 def claim_of(request):
     key = request.META[META_KEY]
     if not KEY.fullmatch(key):

@@ -61,10 +61,15 @@ class ApiSchema(AutoSchema):
     def get_response_serializers(self):
         if self._is_aggregate():
             return {200: self.view.aggregates.answer_schema(self.view.queryset.model)}
+        if self._shows_secret():
+            return self.view.secret_serializer_class()
         return super().get_response_serializers()
 
     def _is_aggregate(self):
         return getattr(self.view, "action", None) == "aggregate"
+
+    def _shows_secret(self):
+        return isinstance(self.view, viewsets.TenantRecords) and self.view.shows_secret()
 
     def get_override_parameters(self):
         if not isinstance(self.view, viewsets.TenantRecords):
@@ -72,7 +77,7 @@ class ApiSchema(AutoSchema):
         return [*self._fields_parameter(), *self._conditional_parameters(), *self._idempotency_parameters()]
 
     def _idempotency_parameters(self):
-        if self.method == "POST":
+        if self.method == "POST" and not self._shows_secret():
             words = "Any text of your own: within 24 hours, the same request with it is answered again, not repeated."
             yield _header(idempotency.HEADER, words, {"type": "string", "pattern": f"^{idempotency.KEY.pattern}$"})
             words = "`true` where this is the answer of an earlier request with the same `Idempotency-Key`."
@@ -84,7 +89,7 @@ class ApiSchema(AutoSchema):
             yield _header(IF_NONE_MATCH, "ETags that you have; 304 without a body if the record still has one of them.")
         elif action in ("update", "partial_update", "destroy"):
             yield _header(IF_MATCH, "The ETag of the record as you know it; 412 if it has changed since. `*`: any.")
-        if action in viewsets.TAGGED:
+        if action in viewsets.TAGGED and not self._shows_secret():
             words = "Hash of the full representation; not given with `fields`."
             yield _header("ETag", words, response=[201 if action == "create" else 200])
 

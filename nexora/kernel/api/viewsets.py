@@ -38,7 +38,14 @@ from nexora.kernel.api.filters import (
 from nexora.kernel.api.formats import JSONNegotiation, StrictJSONParser
 from nexora.kernel.api.pagination import KeysetPagination, Order
 from nexora.kernel.errors import Forbidden
-from nexora.kernel.permissions import PolicyPermission, ensure_may_take_along, may, narrow
+from nexora.kernel.permissions import (
+    PolicyPermission,
+    ensure_may_take_along,
+    ensure_person,
+    may,
+    narrow,
+    why_not,
+)
 from nexora.kernel.statements import KEY, Statements
 
 CANONICAL_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -72,11 +79,14 @@ class TenantRecords(viewsets.GenericViewSet):
     filtered_actions           those that take filters and more; the others take no parameter
     hosts                      which hosts serve it: "tenant", "platform" or both
     fast                       list and retrieve take the fast path: see nexora.kernel.api.fast
+    secret_serializer_class    the serializer of a create's answer that shows a secret, this once: no answer is kept, so
+                               an Idempotency-Key is refused; it has no ETag, and no cache may store it
     """
 
     filterset_class = None
     platform_queryset = None
     platform_serializer_class = None
+    secret_serializer_class = None
     ordering = ()
     ordering_fields = ()
     search_fields = ()
@@ -152,9 +162,10 @@ class TenantRecords(viewsets.GenericViewSet):
     def write(self, handler):
         with transaction.atomic():
             if self.confirms_account:
-                for authenticator in self.request.authenticators:
-                    authenticator.ensure_current(self.request.user)
+                self.request.successful_authenticator.ensure_current(self.request.user)
             with events.batch():
+                if self.shows_secret():
+                    idempotency.refuse(self.request)
                 response = idempotency.once(self.request, lambda: self.answer(handler))
             if response.status_code >= 400:
                 transaction.set_rollback(True)
@@ -162,10 +173,16 @@ class TenantRecords(viewsets.GenericViewSet):
 
     def answer(self, handler):
         response = handler(self.request, *self.args, **self.kwargs)
+        if self.shows_secret():
+            response["Cache-Control"] = "no-store"
+            return response
         # Of an answer that `fields` narrowed, the ETag would be another one: it has none.
         if self.action in TAGGED and response.status_code < 300 and FIELDS not in self.request.query_params:
             return conditional.tagged(self.request, response)
         return response
+
+    def shows_secret(self):
+        return self.action == "create" and self.secret_serializer_class is not None
 
     def initial(self, request, *args, **kwargs):
         self.is_platform = on_platform()
@@ -178,8 +195,10 @@ class TenantRecords(viewsets.GenericViewSet):
         super().initial(request, *args, **kwargs)
         if self.action is None:
             return
-        if self.is_platform and request.user.role != "super_admin":
-            raise Forbidden("Only a super admin works across organisations. Sign in on your organisation's host.")
+        if self.is_platform:
+            if request.user.role != "super_admin":
+                raise Forbidden("Only a super admin works across organisations. Sign in on your organisation's host.")
+            ensure_person(request.user)
         known = (FIELDS,) if self.action == "retrieve" else ()
         if self.action not in self.filtered_actions and (errors := refused_parameters(request.query_params, known)):
             raise invalid(errors)
@@ -187,8 +206,7 @@ class TenantRecords(viewsets.GenericViewSet):
     def permission_denied(self, request, message=None, code=None):
         if request.authenticators and not request.successful_authenticator:
             super().permission_denied(request, message, code)
-        right = PolicyPermission.right(self)
-        raise Forbidden(f"Your role, {request.user.role}, may not {right} {self.resource._meta.verbose_name_plural}.")
+        raise why_not(request.user, self.resource, PolicyPermission.right(self))
 
     def options(self, request, *args, **kwargs):
         """The methods of this address, in the Allow header."""
@@ -283,6 +301,13 @@ class TenantViewSet(
     TenantRecords,
 ):
     """Everything that ModelViewSet does."""
+
+    def create(self, request, *args, **kwargs):
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        self.perform_create(serializer)
+        shown = self.secret_serializer_class(serializer.instance) if self.shows_secret() else serializer
+        return Response(shown.data, status=201, headers=self.get_success_headers(shown.data))
 
     def perform_create(self, serializer):
         serializer.save(**self.maker(serializer.validated_data))
