@@ -1,7 +1,8 @@
 """Who may do what: the whole of it, on one page. Read by the API and the admin alike (nexora.kernel.permissions).
 
 A cell lists actions; `:own` narrows one to the records that name the person (created_by or assigned_to; a user's own
-account). Staff of a tenant reach that tenant only; a super_admin acts on the platform host, over all tenants.
+account or key). Staff of a tenant reach that tenant only; a super_admin acts on the platform host, over all tenants.
+A program acts by a key of a person's: as their role, within the key's scopes, and never on what is people's only.
 """
 
 from nexora.kernel.permissions import EVERYBODY, PEOPLE, SIGNED_IN, Policy
@@ -9,6 +10,7 @@ from nexora.kernel.permissions import EVERYBODY, PEOPLE, SIGNED_IN, Policy
 VIEW = "view"
 OWN = "view create update:own delete:own"
 FULL = "view create update delete"
+KEYS = "view:own create delete:own"
 
 # Addresses that are about no record of the table below.
 DOORS = {
@@ -29,6 +31,7 @@ POLICY = Policy(
         "tenants.domain":                 (VIEW, VIEW,             VIEW,              VIEW,             FULL),
         "accounts.user":                  (VIEW, "view update:own", "view update:own", FULL,            FULL),
         "accounts.refreshtoken":          ("",   "",               "",                "view delete",    "view delete"),
+        "accounts.apikey":                ("",   KEYS,             KEYS,              FULL,             "view delete"),
         "accounts.auditevent":            ("",   "",               "",                VIEW,             VIEW),
         "crm.customer":                   (VIEW, OWN,              FULL,              FULL,             FULL),
         "crm.deal":                       (VIEW, OWN,              FULL,              FULL,             FULL),
@@ -44,4 +47,6 @@ POLICY = Policy(
         "marketplace.plugininstallation": (VIEW, VIEW,             VIEW,              FULL,             FULL),
     },
     doors=DOORS,
+    # Who gets in, and as what, is decided by people.
+    people_only=("tenants", "accounts"),
 )  # fmt: skip

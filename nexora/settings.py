@@ -196,7 +196,11 @@ UNFOLD = {
 ADMIN_SECTIONS = ["crm", "workflows", "analytics", "marketplace", "accounts", "tenants"]
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.authentication.TenantJWTAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        # By how the token begins; the other takes every token for its own.
+        "apps.accounts.authentication.KeyAuthentication",
+        "apps.accounts.authentication.TenantJWTAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["nexora.kernel.permissions.PolicyPermission"],
     "DEFAULT_RENDERER_CLASSES": ["nexora.kernel.api.formats.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["nexora.kernel.api.formats.StrictJSONParser"],

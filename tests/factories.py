@@ -19,7 +19,7 @@ import factory
 from django.contrib.auth.hashers import make_password
 from factory.declarations import LazyFunction, SelfAttribute, Sequence, SubFactory
 
-from apps.accounts.models import Attempt, AuditEvent, IdempotencyKey, RefreshToken, User
+from apps.accounts.models import APIKey, Attempt, AuditEvent, IdempotencyKey, RefreshToken, User
 from apps.analytics.models import AICreditUsage, AIInsight, AIPrediction
 from apps.crm.models import Activity, Customer, Deal
 from apps.marketplace.models import Plugin, PluginInstallation
@@ -138,6 +138,25 @@ class RefreshTokenFactory(TenantOwnedFactory):
     expires_at = LazyFunction(lambda: datetime.now(UTC) + timedelta(days=14))
     user_agent = "curl/8"
     ip_address = "192.0.2.1"
+
+
+class APIKeyFactory(TenantOwnedFactory):
+    """`made.text` is the key itself."""
+
+    class Meta:
+        model = APIKey
+
+    user = same_tenant(UserFactory)
+    name = Sequence("Program {}".format)
+    scopes = LazyFunction(lambda: ["crm.customer:read"])
+
+    @classmethod
+    def _create(cls, model_class, *args, **kwargs):
+        key = model_class(*args, **kwargs)
+        text = key.make_text()
+        made = super()._create(model_class, **kwargs, prefix=key.prefix, token=key.token)
+        made.text = text
+        return made
 
 
 class IdempotencyKeyFactory(TenantOwnedFactory):

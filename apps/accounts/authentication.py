@@ -1,4 +1,4 @@
-"""Who is asking: by password for a session, by access token for the API. Both stay inside the host's tenant."""
+"""Who is asking: by password for a session, by access token or key for the API. All stay inside the host's tenant."""
 
 import time
 from dataclasses import dataclass
@@ -7,13 +7,16 @@ from uuid import UUID
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.hashers import get_hashers, identify_hasher
 from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework_simplejwt.authentication import JWTStatelessUserAuthentication
 from rest_framework_simplejwt.exceptions import InvalidToken
 
 from nexora.kernel import events, scope
 from nexora.kernel.errors import NotSignedIn
 
-from .models import User
+from .models import APIKey, User
+from .services.keys import find_holder, note_use
 
 
 class TenantBackend(BaseBackend):
@@ -132,3 +135,53 @@ class TenantJWTAuthentication(JWTStatelessUserAuthentication):
 class TenantJWTScheme(SimpleJWTScheme):
     target_class = "apps.accounts.authentication.TenantJWTAuthentication"
     name = "accessToken"
+
+
+# -- Programs
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUser(TokenUser):
+    """A program: the person behind its key, as of now, and the key's scopes."""
+
+    scopes: frozenset
+
+
+class KeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer nxk_…`, looked up at each request. Why a key does not work is told to nobody."""
+
+    SCHEME, MARK = b"bearer", APIKey.MARK.encode()
+    # Of the person's name in the trail, so that the key's is not cut off.
+    SHOWN_OF_PERSON = 140
+
+    def authenticate(self, request):
+        words = get_authorization_header(request).split()
+        if len(words) != 2 or words[0].lower() != self.SCHEME or not words[1].startswith(self.MARK):
+            return None
+        holder = find_holder(text=words[1].decode("ascii", "replace"))
+        if holder is None:
+            raise NotSignedIn(
+                "This key does not work here: it is unknown, expired or revoked, or its person is not active.",
+                code="key_not_valid",
+            )
+        address = request.META.get("REMOTE_ADDR") or None
+        note_use(holder=holder, address=address)
+        tenant_id = scope.current_tenant_id()
+        label = f"{holder.user_name[: self.SHOWN_OF_PERSON]} (key {holder.key_name})"
+        events.identify(events.Actor(holder.user_id, label, tenant_id, address))
+        return KeyUser(holder.user_id, holder.role, tenant_id, holder.user_name, frozenset(holder.scopes)), None
+
+    def authenticate_header(self, request):
+        return 'Bearer realm="api"'
+
+    def ensure_current(self, user):
+        """It is: see authenticate()."""
+
+
+class KeyScheme(OpenApiAuthenticationExtension):
+    target_class = "apps.accounts.authentication.KeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema):
+        words = "A program's key, `nxk_…`: /api/v1/api-keys/ makes them. 403 `people_only` where none may go."
+        return {"type": "http", "scheme": "bearer", "description": words}

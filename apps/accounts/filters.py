@@ -1,12 +1,20 @@
-from nexora.kernel.api.filters import TenantFilterSet
+from nexora.kernel.api.filters import TenantFilterSet, TrueFalseFilter
 
-from .models import AuditEvent, User
+from .models import APIKey, AuditEvent, User
 
 
 class UserFilterSet(TenantFilterSet):
     class Meta:
         model = User
         fields = ["email", "role", "status", "email_verified", "last_login", "created_at", "updated_at"]
+
+
+class APIKeyFilterSet(TenantFilterSet):
+    revoked = TrueFalseFilter("revoked_at", "isnull", exclude=True)
+
+    class Meta:
+        model = APIKey
+        fields = ["user", "prefix", "expires_at", "last_used_at"]
 
 
 class AuditEventFilterSet(TenantFilterSet):

@@ -8,6 +8,7 @@ app_name = "accounts"
 
 router = SimpleRouter()
 router.register("users", viewsets.UserViewSet, basename="user")
+router.register("api-keys", viewsets.APIKeyViewSet, basename="apikey")
 router.register("audit-events", viewsets.AuditEventViewSet, basename="auditevent")
 
 urlpatterns = [

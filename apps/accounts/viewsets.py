@@ -1,8 +1,9 @@
 from nexora.kernel.api.viewsets import PLATFORM, TENANT, ReadOnlyTenantViewSet, TenantViewSet
 
-from .filters import AuditEventFilterSet, UserFilterSet
-from .models import AuditEvent, User
-from .serializers import AuditEventSerializer, UserSerializer
+from .filters import APIKeyFilterSet, AuditEventFilterSet, UserFilterSet
+from .models import APIKey, AuditEvent, User
+from .serializers import APIKeySerializer, AuditEventSerializer, IssuedAPIKeySerializer, UserSerializer
+from .services.keys import issue_key, revoke_key
 
 
 class UserViewSet(TenantViewSet):
@@ -15,6 +16,31 @@ class UserViewSet(TenantViewSet):
     fast = True
     search_fields = ("name", "email")
     confirms_account = True
+
+
+class APIKeyViewSet(TenantViewSet):
+    """Keys of programs. A program acts for the person who made its key, within the key's scopes.
+
+    Creating one answers its text in `key`, this once; that answer is not kept, so `Idempotency-Key` is refused there.
+    Deleting one revokes it: it stops at once, and stays listed.
+    """
+
+    queryset = APIKey.objects.all()
+    serializer_class = APIKeySerializer
+    secret_serializer_class = IssuedAPIKeySerializer
+    filterset_class = APIKeyFilterSet
+    ordering = ("-created_at",)
+    fast = True
+
+    def perform_create(self, serializer):
+        # Or what a suspended person's token made would outlive it.
+        self.request.successful_authenticator.ensure_current(self.request.user)
+        key = serializer.candidate
+        key.key = issue_key(key=key, user_id=self.request.user.pk)
+        serializer.instance = key
+
+    def perform_destroy(self, key):
+        revoke_key(key=key)
 
 
 class AuditEventViewSet(ReadOnlyTenantViewSet):

@@ -16,6 +16,8 @@ RIGHTS = {
     "refresh_tokens": (CRUD, CRUD),
     "idempotency_keys": (CRUD, CRUD),
     "attempts": (CRUD, CRUD),
+    # What a key may do is fixed when it is made, and it is revoked, never removed.
+    "api_keys": ("INSERT SELECT UPDATE(last_used_at,last_used_ip,name,revoked_at,updated_at)", CRUD),
     "audit_events": (ADD, ADD),
     "customers": (CRUD, CRUD),
     "deals": (CRUD, CRUD),

@@ -1,3 +1,3 @@
-from . import people, sessions, trail
+from . import keys, people, sessions, trail
 
-__all__ = ["people", "sessions", "trail"]
+__all__ = ["keys", "people", "sessions", "trail"]

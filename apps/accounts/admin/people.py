@@ -5,6 +5,7 @@ from django.http import Http404, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.contrib.filters.admin import (
     BooleanRadioFilter,
@@ -15,10 +16,10 @@ from unfold.decorators import action, display
 from nexora.kernel import permissions
 from nexora.kernel.admin import TenantModelAdmin
 from nexora.kernel.admin.filters import MomentRangeFilter
-from nexora.kernel.admin.links import change_url
+from nexora.kernel.admin.links import change_url, list_url
 
 from ..forms import PasswordForm, UserAddForm, UserForm
-from ..models import User
+from ..models import APIKey, User
 
 ROLE_TONES = {
     User.Role.SUPER_ADMIN: "danger",
@@ -43,14 +44,14 @@ class UserAdmin(TenantModelAdmin):
     search_fields = ["name", "email"]
     fieldsets = [
         (None, {"fields": ["name", "email", "avatar"]}),
-        ("Access", {"fields": [("role", "status"), "email_verified", "last_login"]}),
+        ("Access", {"fields": [("role", "status"), "email_verified", "last_login", "api_keys"]}),
     ]
     add_fieldsets = [
         (None, {"fields": ["name", "email"]}),
         ("Access", {"fields": ["role", "status"]}),
         ("Password", {"fields": ["password1", "password2"]}),
     ]
-    readonly_fields = ["last_login"]
+    readonly_fields = ["last_login", "api_keys"]
     actions_detail = ["set_password"]
 
     @display(description="Name", ordering="name", header=True)
@@ -65,6 +66,11 @@ class UserAdmin(TenantModelAdmin):
     @display(description="Status", ordering="status", label=STATUS_TONES)
     def status_badge(self, user):
         return user.status, user.get_status_display()
+
+    @display(description="API keys")
+    def api_keys(self, user):
+        address = list_url(APIKey, user__id__exact=user.pk)
+        return format_html('<a class="text-link" href="{}">Keys of programs that act for them</a>', address)
 
     def get_form(self, request, obj=None, change=False, **kwargs):
         if obj is None:

@@ -1,7 +1,16 @@
 from .answers import IdempotencyKey
 from .attempts import Attempt
+from .keys import APIKey
 from .people import LastAdmin, User
 from .sessions import RefreshToken
 from .trail import AuditEvent
 
-__all__ = ["Attempt", "AuditEvent", "IdempotencyKey", "LastAdmin", "RefreshToken", "User"]
+__all__ = [
+    "APIKey",
+    "Attempt",
+    "AuditEvent",
+    "IdempotencyKey",
+    "LastAdmin",
+    "RefreshToken",
+    "User",
+]

@@ -20,10 +20,22 @@ class MyTenantSerializer(serializers.Serializer):
 class MeSerializer(serializers.ModelSerializer):
     tenant = MyTenantSerializer(read_only=True)
     permissions = serializers.SerializerMethodField()
+    scopes = serializers.SerializerMethodField()
 
     class Meta:
         model = User
-        fields = ["id", "email", "name", "avatar", "role", "email_verified", "last_login", "tenant", "permissions"]
+        fields = [
+            "id",
+            "email",
+            "name",
+            "avatar",
+            "role",
+            "email_verified",
+            "last_login",
+            "tenant",
+            "permissions",
+            "scopes",
+        ]
         read_only_fields = fields
 
     @extend_schema_field(
@@ -31,11 +43,12 @@ class MeSerializer(serializers.ModelSerializer):
     )
     def get_permissions(self, user) -> dict:
         """{resource: {action: "all" or "own"}}"""
-        return {
-            resource: cell
-            for resource in permissions.policy().resources
-            if (cell := permissions.policy().cells.get((user.role, resource)))
-        }
+        return permissions.rights_of(user.role, self.context["scopes"])
+
+    def get_scopes(self, user) -> list[str] | None:
+        """Those of the key, which `permissions` is cut by; null for a person."""
+        scopes = self.context["scopes"]
+        return scopes if scopes is None else sorted(scopes)
 
 
 class UserSerializer(TenantModelSerializer):

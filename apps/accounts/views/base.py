@@ -1,5 +1,17 @@
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.views import APIView
+
+from nexora.kernel.permissions import ensure_person
+
+
+class IsPerson(IsAuthenticated):
+    """Signed in, and no program: for what a key may not do, whatever its scopes."""
+
+    def has_permission(self, request, view):
+        if not super().has_permission(request, view):
+            return False
+        ensure_person(request.user)
+        return True
 
 
 class AuthView(APIView):

@@ -7,17 +7,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from nexora.kernel.errors import NotSignedIn
+from nexora.kernel.permissions import scopes_of
 
 from ..models import User
-from ..serializers import (
-    CredentialsSerializer,
-    EndedSerializer,
-    MeSerializer,
-    RefreshSerializer,
-    TokenPairSerializer,
-)
+from ..serializers import CredentialsSerializer, EndedSerializer, MeSerializer, RefreshSerializer, TokenPairSerializer
 from ..services import sessions, signin
-from .base import AuthView
+from .base import AuthView, IsPerson
 
 
 class TokenView(AuthView):
@@ -56,7 +51,7 @@ class LogoutView(AuthView):
 
 
 class LogoutAllView(APIView):
-    permission_classes = (IsAuthenticated,)
+    permission_classes = (IsPerson,)
 
     @extend_schema(
         operation_id="auth_token_logout_all",
@@ -72,10 +67,12 @@ class MeView(APIView):
     permission_classes = (IsAuthenticated,)
 
     @extend_schema(
-        operation_id="auth_me", responses=MeSerializer, description="Who you are here, and what your role may do."
+        operation_id="auth_me",
+        responses=MeSerializer,
+        description="Who you are here, and what your role may do: of a program, the person and what its key may do.",
     )
     def get(self, request):
         user = User.objects.active().select_related("tenant").filter(pk=request.user.pk).first()
         if user is None:
             raise NotSignedIn("This account is no longer active.", code="account_closed")
-        return Response(MeSerializer(user).data)
+        return Response(MeSerializer(user, context={"scopes": scopes_of(request.user)}).data)
