@@ -196,12 +196,8 @@ def admits(scopes, resource, action):
 
 def known_scopes():
     """Every scope that a key may have, in the order of the table."""
-    resources = policy().resources
-    return (
-        *(f"{EVERYTHING}:{verb}" for verb in (READ, WRITE)),
-        *(f"{name}:{READ}" for name in resources),
-        *(f"{name}:{WRITE}" for name in resources if not policy().is_people_only(name)),
-    )
+    pairs = [(name, verb) for name in (EVERYTHING, *policy().resources) for verb in (READ, WRITE)]
+    return tuple(f"{name}:{verb}" for name, verb in pairs if verb == READ or not policy().is_people_only(name))
 
 
 def scope_problem(text):

@@ -48,6 +48,8 @@ KNOWN = {
     "role": "guest",
     "password": "correct-horse-battery",
     "trigger": {"type": "deal.created"},
+    "scopes": ["crm.customer:read"],
+    "expires_at": "2099-01-01T00:00:00Z",
     "actions": [{"key": "note", "type": "add_note", "with": {"text": "Hello"}}],
 }
 

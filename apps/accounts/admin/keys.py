@@ -58,10 +58,10 @@ class APIKeyAdmin(TenantModelAdmin):
     actions = [revoke_selected]
     actions_detail = ["revoke"]
     fieldsets = [
-        (None, {"fields": ["name", "user", "status_badge", "shown_prefix", "scopes", "expires_at"]}),
+        (None, {"fields": ["name", "user", "status", "shown_prefix", "scopes", "expires_at"]}),
         ("Use", {"fields": ["last_used_at", "address", "revoked_at"]}),
     ]
-    readonly_fields = ["user", "status_badge", "shown_prefix", "last_used_at", "address", "revoked_at"]
+    readonly_fields = ["user", "status", "shown_prefix", "last_used_at", "address", "revoked_at"]
 
     @display(description="Status", label=STATUS_TONES)
     def status_badge(self, key):
@@ -93,6 +93,10 @@ class APIKeyAdmin(TenantModelAdmin):
         return [*super().get_readonly_fields(request, obj), *fixed]
 
     # -- Shown once
+
+    def add_view(self, request, form_url="", extra_context=None):
+        one_way_on = {"show_save_and_continue": False, "show_save_and_add_another": False}
+        return super().add_view(request, form_url, {**one_way_on, **(extra_context or {})})
 
     def save_model(self, request, obj, form, change):
         if change:
@@ -147,8 +151,8 @@ class APIKeyAdmin(TenantModelAdmin):
 
 
 def in_words(scope):
-    """`customers: read` for `crm.customer:read`."""
+    """`Customers: read` for `crm.customer:read`."""
     resource, _, verb = scope.partition(":")
     is_one = resource != permissions.EVERYTHING
     noun = apps.get_model(resource)._meta.verbose_name_plural if is_one else "everything"
-    return f"{noun}: {'read' if verb == permissions.READ else 'read and write'}"
+    return f"{noun[:1].upper()}{noun[1:]}: {'read' if verb == permissions.READ else 'read and write'}"

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(help_text='What the key is for.', max_length=100)),
                 ('prefix', models.CharField(editable=False, help_text='How the key begins, to recognise it by.', max_length=12)),
                 ('token', models.CharField(editable=False, help_text='SHA-256 of the key.', max_length=64)),
-                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=150), help_text='<resource>:read or <resource>:write, which includes reading; * is every resource.', validators=[apps.accounts.models.keys.validate_scopes])),
+                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=150), help_text='Such as crm.customer:read or crm.deal:write, which includes reading; * is every resource.', validators=[apps.accounts.models.keys.validate_scopes])),
                 ('expires_at', models.DateTimeField(blank=True, help_text='Empty: the key works until it is revoked.', null=True)),
                 ('last_used_at', models.DateTimeField(blank=True, editable=False, help_text='To the minute.', null=True)),
                 ('last_used_ip', models.GenericIPAddressField(blank=True, editable=False, null=True, verbose_name='last used from')),

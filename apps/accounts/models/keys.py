@@ -46,7 +46,7 @@ class APIKey(TenantModel):
     scopes = ArrayField(
         models.CharField(max_length=150),
         validators=[validate_scopes],
-        help_text="<resource>:read or <resource>:write, which includes reading; * is every resource.",
+        help_text="Such as crm.customer:read or crm.deal:write, which includes reading; * is every resource.",
     )
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: the key works until it is revoked.")
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="To the minute.")

@@ -25,6 +25,8 @@ class APIKeySerializer(TenantModelSerializer):
     scopes = serializers.ListField(
         child=serializers.CharField(validators=[ScopeValidator()]),
         allow_empty=False,
+        # For the OpenAPI document, which does not know the other.
+        min_length=1,
         help_text=APIKey._meta.get_field("scopes").help_text,
     )
 
