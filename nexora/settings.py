@@ -11,6 +11,10 @@ NEXORA_SECRET_KEY       signing key; unset: made once and kept in .data/secret-k
 NEXORA_DATA_DIR         where the embedded database and the key live (default .data beside manage.py)
 NEXORA_BIND             address that `make run` serves on (default 127.0.0.1)
 NEXORA_PUBLIC_PORT      port of the addresses in mails, where it is not the usual one; `manage.py up` says its own
+NEXORA_RATE_LIMITS      requests a minute by plan (default free=300,growth=1500,pro=7500,enterprise=30000; a plan not
+                        named keeps its own); off for no limit
+REDIS_URL               a Redis that counts them exactly, redis://host:6379/0; unset: each process counts and tells the
+                        others once a second
 NEXORA_HTTPS            1 when served behind TLS: secure cookies, HSTS
 NEXORA_PROXIES          how many proxies of your own stand before the web (default 0); each adds to X-Forwarded-For
 NEXORA_MAIL_FROM        address that mails are from (default no-reply@<base domain>); their sender's name is the brand's
@@ -20,6 +24,7 @@ NEXORA_DEBUG            1 for Django's debug pages
 """
 
 import os
+import re
 import secrets
 from datetime import timedelta
 from pathlib import Path
@@ -159,6 +164,26 @@ LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
 POLICY = "nexora.policy.POLICY"
+
+
+# -- Requests of the API that a tenant may send in a minute, by its plan; the platform's own host has enterprise's. In a
+# busy minute 25 people send 30 each and their programs ten a second, which is growth's. See apps/tenants/rates.
+def _rate_limits(defaults):
+    text = os.environ.get("NEXORA_RATE_LIMITS", "")
+    if text == "off":
+        return {}
+    given = dict(part.strip().partition("=")[::2] for part in text.split(",") if part.strip())
+    for plan, limit in given.items():
+        if plan not in defaults or not re.fullmatch("[1-9][0-9]{0,8}", limit):
+            raise ValueError(
+                f"NEXORA_RATE_LIMITS must be off, or such as free=120,pro=3000: plans ({', '.join(defaults)}) with a "
+                f"number of requests a minute, up to nine digits. {plan}={limit} is not."
+            )
+    return defaults | {plan: int(limit) for plan, limit in given.items()}
+
+
+RATE_LIMITS = _rate_limits({"free": 300, "growth": 1_500, "pro": 7_500, "enterprise": 30_000})
+REDIS_URL = os.environ.get("REDIS_URL", "")
 
 # -- Jobs: every app has its own in jobs.py; see nexora/kernel/jobs.py.
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"

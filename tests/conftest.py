@@ -12,7 +12,7 @@ from django.db import connections
 from django.test import Client, override_settings
 from rest_framework.test import APIClient
 
-from apps.tenants import hosts
+from apps.tenants import hosts, rates
 from nexora.kernel import scope
 from nexora.kernel.scope import PLATFORM_TENANT_ID, tenant_scope, unscoped
 from tests.factories import TenantFactory, UserFactory
@@ -38,8 +38,9 @@ def _no_scope_outlives_a_test():
 
 @pytest.fixture(autouse=True)
 def _no_host_is_remembered():
-    """Tenants are made anew in each test; the process remembers hosts for seconds."""
+    """Tenants are made anew in each test; the process remembers hosts for seconds, and counts their requests."""
     hosts.forget()
+    rates.counter.forget()
 
 
 @pytest.fixture(scope="session", autouse=True)

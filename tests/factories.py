@@ -23,7 +23,7 @@ from apps.accounts.models import APIKey, Attempt, AuditEvent, IdempotencyKey, Re
 from apps.analytics.models import AICreditUsage, AIInsight, AIPrediction
 from apps.crm.models import Activity, Customer, Deal
 from apps.marketplace.models import Plugin, PluginInstallation
-from apps.tenants.models import Domain, Subscription, Tenant
+from apps.tenants.models import Domain, RequestCount, Subscription, Tenant
 from apps.workflows.models import Workflow, WorkflowExecution
 from nexora.kernel import scope
 from nexora.kernel.models import TenantModel
@@ -113,6 +113,14 @@ class DomainFactory(TenantOwnedFactory):
         model = Domain
 
     domain = Sequence("crm{}.example.com".format)
+
+
+class RequestCountFactory(TenantOwnedFactory):
+    class Meta:
+        model = RequestCount
+
+    starts_at = datetime(2026, 11, 26, 8, tzinfo=UTC)
+    count = 1
 
 
 class UserFactory(TenantOwnedFactory):

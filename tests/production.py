@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from nexora.bench.__main__ import UNREACHED
 from nexora.kernel.management.commands.up import WEB_THREADS
 from nexora.kernel.processes import Child, stop
 from tests import cluster
@@ -54,6 +55,7 @@ def prepared(home):
         "PYTHONPATH": str(ROOT),
         "NEXORA_SECRET_KEY": secrets.token_urlsafe(48),
         "NEXORA_LOG_LEVEL": "WARNING",
+        "NEXORA_RATE_LIMITS": UNREACHED,
     }  # fmt: skip
     for command in ("prepare_database", "migrate"):
         run([ROOT / "manage.py", command], environment)

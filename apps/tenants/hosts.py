@@ -20,6 +20,7 @@ class HostTenant:
 
     id: UUID
     status: str
+    plan: str
 
     @property
     def is_platform(self):
@@ -36,7 +37,7 @@ _cache: dict[str, tuple[float, HostTenant | None]] = {}
 def find_tenant(host):
     """The HostTenant that answers on `host` (lower case, no port), or None."""
     if host == settings.BASE_DOMAIN:
-        return HostTenant(PLATFORM_TENANT_ID, "active")
+        return HostTenant(PLATFORM_TENANT_ID, "active", "enterprise")
     now = time.monotonic()
     cached = _cache.get(host)
     if cached and cached[0] > now:
@@ -57,6 +58,6 @@ def _look_up(host):
     suffix = f".{settings.BASE_DOMAIN}"
     subdomain = host.removesuffix(suffix) if host.endswith(suffix) else None
     with connection.cursor() as cursor:
-        cursor.execute("SELECT id, status FROM tenant_of_host(%s, %s)", [subdomain, host])
+        cursor.execute("SELECT id, status, plan FROM tenant_of_host(%s, %s)", [subdomain, host])
         row = cursor.fetchone()
     return HostTenant(*row) if row else None

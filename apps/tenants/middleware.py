@@ -4,10 +4,12 @@ from django_tenants.middleware.main import TenantMainMiddleware
 
 from nexora.kernel.api.exceptions import DATABASE_AWAY, as_error
 from nexora.kernel.errors import NexoraError
+from nexora.kernel.middleware import API
 from nexora.kernel.pages import refusal
 from nexora.kernel.scope import tenant_scope
 
 from .hosts import find_tenant
+from .rates import limited
 
 # Asked by load balancers, which know no tenant's host.
 HOSTLESS = frozenset({"/healthz", "/readyz"})
@@ -33,6 +35,7 @@ class TenantMiddleware(TenantMainMiddleware):
     """Runs each request inside the scope of the tenant that its host names, and in no other.
 
     Unknown hosts get 404; a suspended or cancelled tenant 403 with the reason; `request.tenant` is a HostTenant.
+    Requests of the API are counted here: a middleware for that alone would cost each as much as the counting does.
     """
 
     async_capable = False
@@ -51,11 +54,17 @@ class TenantMiddleware(TenantMainMiddleware):
             return refusal(request, as_error(error))
         if tenant is None:
             return self.no_tenant_found(request, host)
+        request.tenant = tenant
+        if request.path_info.startswith(API):
+            return limited(request, tenant, self.answer)
+        return self.answer(request)
+
+    def answer(self, request):
+        tenant = request.tenant
         if not tenant.is_open:
             return refusal(
                 request, TenantClosed(f"This organisation is {tenant.status}. Ask its owner, or our support.")
             )
-        request.tenant = tenant
         with tenant_scope(tenant.id):
             return self.get_response(request)
 

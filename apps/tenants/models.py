@@ -184,3 +184,27 @@ class Domain(DomainMixin, TenantModel):
                     other.is_primary = False
                     TenantModel.save(other)
             TenantModel.save(self, **kwargs)
+
+
+class RequestCount(TenantModel):
+    """A tenant's requests in one minute, of all processes together: see apps.tenants.rates.
+
+    No index serves the removal of old ones, which takes most of the rows each time.
+    """
+
+    publishes = False
+
+    id = fields.primary_key()
+    tenant = fields.tenant_key()
+    starts_at = models.DateTimeField()
+    count = models.IntegerField()
+    created_at = fields.created_at()
+
+    class Meta(TenantModel.Meta):
+        db_table = "request_counts"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "starts_at"], name="request_counts_tenant_id_starts_at_key")
+        ]
+
+    def __str__(self):
+        return f"{self.count} in the minute of {self.starts_at}"

@@ -33,8 +33,9 @@ ROOMS = {
 ROOMS_OF_ITS_OWN = {
     # How people sign in: backends, Node's password hashes and their column, who acts, views that are no records.
     "accounts": {"authentication", "fields", "forms", "hashers", "middleware", "views"},
-    # From a host to a tenant, what answers where there is none, and the platform's front page.
-    "tenants": {"hosts", "middleware", "pages"},
+    # From a host to a tenant, what answers where there is none, the platform's front page, and how many requests of a
+    # tenant are answered.
+    "tenants": {"hosts", "middleware", "pages", "rates"},
     # Reports have no key to page by but their month.
     "analytics": {"pagination"},
     # What a trigger and an action may say.
@@ -50,6 +51,8 @@ UNSCOPED = {
     "apps/accounts/jobs.py",
     "apps/accounts/middleware.py",
     "apps/marketplace/services.py",
+    "apps/tenants/jobs.py",
+    "apps/tenants/rates/counters.py",
     "nexora/kernel/api/viewsets.py",
 }
 

@@ -12,6 +12,7 @@ RIGHTS = {
     "tenants": ("SELECT UPDATE(name,settings,updated_at,white_label)", CRUD),
     "subscriptions": (READ, CRUD),
     "domains": (READ, CRUD),
+    "request_counts": (READ, CRUD),
     "users": (CRUD, CRUD),
     "refresh_tokens": (CRUD, CRUD),
     "idempotency_keys": (CRUD, CRUD),

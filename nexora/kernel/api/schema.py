@@ -27,7 +27,20 @@ DOCUMENTED = {
     "414": (exceptions.UriTooLong, "The query is too long."),
     "415": (exceptions.UnsupportedMediaType, "The body is not declared as JSON."),
     "422": (idempotency.KeyReused, "The `Idempotency-Key` has been used for another body."),
+    "429": (exceptions.TooManyRequests, "Too many requests; `Retry-After` says how long to wait."),
 }
+# Of every answer.
+HEADERS = {
+    "RateLimit-Policy": {
+        "description": "How many requests the organisation's plan allows: `q` in each window of `w` seconds.",
+        "schema": {"type": "string", "pattern": '^"plan";q=[0-9]+;w=[0-9]+$'},
+    },
+    "RateLimit": {
+        "description": "How many of them are left: `r`, for the next `t` seconds, after which a new window begins.",
+        "schema": {"type": "string", "pattern": '^"plan";r=[0-9]+;t=[0-9]+$'},
+    },
+}
+RETRY_AFTER = {"description": "Seconds to wait before the next request.", "schema": {"type": "integer", "minimum": 1}}
 PROBLEM = {
     "type": "object",
     "description": "An error, as RFC 9457 has it.",
@@ -220,9 +233,14 @@ def document_problems(result, generator, request, public):
         }
         for kind, sentence in DOCUMENTED.values()
     }
+    components["headers"] = HEADERS
+    references = {name: {"$ref": f"#/components/headers/{name}"} for name in HEADERS}
+    for response in components["responses"].values():
+        response["headers"] = dict(references)
+    components["responses"]["TooManyRequests"]["headers"] = references | {"Retry-After": RETRY_AFTER}
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
-            answers = {"400", "406", "414"}
+            answers = {"400", "406", "414", "429"}
             if any(operation.get("security") or ()):
                 answers |= {"401", "403"}
             elif method == "post":
@@ -240,6 +258,8 @@ def document_problems(result, generator, request, public):
                 operation["responses"]["304"] = {"description": "The record is as you have it."}
             if "requestBody" in operation:
                 answers |= {"413", "415"}
+            for response in operation["responses"].values():
+                response["headers"] = response.get("headers", {}) | references
             for status in sorted(answers - operation["responses"].keys()):
                 operation["responses"][status] = {"$ref": f"#/components/responses/{DOCUMENTED[status][0].__name__}"}
     return result
