@@ -105,6 +105,8 @@ def test_everything_works_behind_a_pooler_in_transaction_mode(server, pooled, da
             tourist.join()
         with psycopg.connect(f"postgresql://postgres@/nexora?host={home}") as administrator:
             administrator.execute("SELECT refresh_revenue(true)")
+            counted = {tenant for (tenant,) in administrator.execute("SELECT tenant_id::text FROM request_counts")}
+            assert {person.tenant_id for person in people} <= counted
         for tourist in tourists:
             tourist.read_report()
     assert [fault for tourist in tourists for fault in tourist.faults] == []
