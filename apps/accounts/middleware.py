@@ -1,4 +1,4 @@
-from apps.tenants.services import tenant_inside
+from apps.tenants.services.inside import tenant_inside
 from nexora.kernel import events
 from nexora.kernel.scope import unscoped
 

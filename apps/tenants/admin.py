@@ -16,7 +16,7 @@ from nexora.kernel.admin.lists import newest_first
 from nexora.kernel.admin.site import sidebar_group
 
 from .models import Domain, Plan, Subscription, Tenant
-from .services import enter_tenant, leave_tenant, tenant_inside
+from .services.inside import enter_tenant, leave_tenant, tenant_inside
 
 PLAN_TONES = {Plan.GROWTH: "info", Plan.PRO: "primary", Plan.ENTERPRISE: "success"}
 STATUS_TONES = {

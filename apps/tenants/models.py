@@ -11,6 +11,8 @@ from nexora.kernel.json import validate_list, validate_object
 from nexora.kernel.models import TenantModel
 from nexora.kernel.scope import PLATFORM_TENANT_ID
 
+from .subdomains import Skeleton
+
 # A DNS label. No underscore: schema names derived from a_b and a-b would clash.
 subdomain_validator = RegexValidator(
     r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z",
@@ -71,6 +73,15 @@ class Tenant(TenantMixin, TenantModel):
         output_field=models.CharField(max_length=63),
         db_persist=True,
     )
+    subdomain_skeleton = models.GeneratedField(
+        expression=Skeleton("subdomain"), output_field=models.CharField(max_length=100), db_persist=True
+    )
+    unconfirmed_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When a stranger signed this organisation up; empty as soon as somebody has confirmed their address.",
+    )
 
     class Meta(TenantModel.Meta):
         db_table = "tenants"
@@ -87,7 +98,10 @@ class Tenant(TenantMixin, TenantModel):
                 violation_error_message="Unknown status.",
             ),
         ]
-        indexes = [SeedIndex(fields=["subdomain"], name="idx_tenants_subdomain")]
+        indexes = [
+            SeedIndex(fields=["subdomain"], name="idx_tenants_subdomain"),
+            SeedIndex(fields=["subdomain_skeleton"], name="idx_tenants_subdomain_skeleton"),
+        ]
 
     def __str__(self):
         return self.name

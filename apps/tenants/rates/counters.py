@@ -13,7 +13,7 @@ from django.db import close_old_connections, connections
 
 from nexora.kernel.scope import unscoped
 
-from .. import services
+from ..services import counts
 from . import windows
 
 log = logging.getLogger("nexora.rates")
@@ -77,7 +77,7 @@ class Counter:
         if not news:
             return
         with unscoped(reason="requests of all tenants that this process has counted"):
-            totals = services.add_request_counts(counts=news, starts_at=windows.start_of(window))
+            totals = counts.add_request_counts(counts=news, starts_at=windows.start_of(window))
         with self._lock:
             for tenant_id, told in news.items():
                 count = self._counts.get(tenant_id)

@@ -1,38 +1,12 @@
-"""A super_admin's work inside one tenant: begun with a reason, and on record in that tenant's own trail."""
+"""Requests counted by tenant and minute: see apps.tenants.rates."""
 
 from datetime import timedelta
 
-from django.db import connection, transaction
+from django.db import connection
 
-from nexora.kernel import clock, events
+from nexora.kernel import clock
 
-from .models import RequestCount
-
-# Where a browser session keeps it: {"tenant": id, "name": …, "reason": …}.
-INSIDE = "inside_tenant"
-
-
-def enter_tenant(*, session, tenant, reason):
-    """From here on this session's admin shows `tenant` alone. The reason is kept in the tenant's trail."""
-    with transaction.atomic():
-        events.publish(events.record_change("entered", tenant, changes={"reason": [None, reason]}))
-        session[INSIDE] = {"tenant": str(tenant.pk), "name": tenant.name, "reason": reason}
-
-
-def leave_tenant(*, session, tenant):
-    """Back to all tenants. `tenant` is None if it has gone meanwhile."""
-    with transaction.atomic():
-        if tenant is not None:
-            events.publish(events.record_change("left", tenant))
-        session.pop(INSIDE, None)
-
-
-def tenant_inside(session):
-    """What enter_tenant() kept, or None."""
-    return session.get(INSIDE)
-
-
-# -- Requests counted by tenant and minute: see apps.tenants.rates
+from ..models import RequestCount
 
 # In the order of the tenants, so that two processes never wait for each other. One that has been deleted has no row.
 ADD_REQUEST_COUNTS = """
