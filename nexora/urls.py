@@ -1,6 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from apps.accounts.urls import pages
 from apps.tenants.pages import home
 from nexora.kernel.api.documents import DocsView, SchemaView
 from nexora.kernel.api.problems import problems
@@ -18,6 +19,7 @@ api = [
 urlpatterns = [
     path("api/v1/", include(api)),
     path("", home, name="home"),
+    *pages,
     path("admin/", admin.site.urls),
     path("problems/", problems, name="problems"),
     path("problems/<slug:code>", problems, name="problem"),

@@ -1,7 +1,9 @@
-from nexora.kernel.jobs import platform_task
+from nexora.kernel import mail
+from nexora.kernel.jobs import platform_task, task
 from nexora.kernel.scope import unscoped
 
-from .services import answers, attempts, sessions
+from .models import User
+from .services import answers, attempts, mails, sessions, unconfirmed
 
 
 @platform_task(cron="23 3 * * *")
@@ -20,3 +22,25 @@ def delete_old_answers():
 def delete_old_attempts():
     with unscoped(reason="nightly removal of attempts that are forgotten"):
         attempts.delete_old()
+
+
+@platform_task(cron="13 4 * * *")
+def remove_unconfirmed_sign_ups():
+    with unscoped(reason="nightly removal of sign-ups that nobody confirmed"):
+        unconfirmed.remove_unconfirmed()
+
+
+# -- Mail
+
+
+@task(retry=mail.RETRIES)
+def send_verification(user_id):
+    mails.send_verification(user_id=user_id)
+
+
+@task(retry=mail.RETRIES)
+def send_address_in_use(user_id):
+    with unscoped(reason="somebody signed up with the address of a person who is to know"):
+        user = User.objects.filter(pk=user_id).first()
+    if user:
+        mails.send_address_in_use(user=user)

@@ -2,8 +2,10 @@ from django.contrib.auth.signals import user_logged_in
 from django.dispatch import receiver
 
 from nexora.kernel import clock, events
-from nexora.kernel.scope import PLATFORM_TENANT_ID
+from nexora.kernel.jobs import enqueue
+from nexora.kernel.scope import PLATFORM_TENANT_ID, tenant_scope
 
+from . import jobs
 from .models import AuditEvent, User
 
 # Django's own would save the user, and every sign-in would stand in the audit trail as a change of the account.
@@ -23,6 +25,15 @@ def write_audit_trail(changes):
         AuditEvent.objects.append_unpublished(reason, **rows[0])
     else:
         AuditEvent.objects.unpublished(reason).bulk_create([AuditEvent(**row) for row in rows])
+
+
+@events.reader
+def ask_for_confirmation(changes):
+    """Whose address has changed is mailed a link to confirm the new one."""
+    for change in changes:
+        if change.model is User and change.action == events.UPDATED and "email" in change.changes:
+            with tenant_scope(change.tenant_id):
+                enqueue(jobs.send_verification, user_id=change.record_id)
 
 
 def _row(change):

@@ -2,7 +2,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from . import viewsets
-from .views import sessions
+from .views import sessions, signup, verification
 
 app_name = "accounts"
 
@@ -16,6 +16,15 @@ urlpatterns = [
     path("auth/token/refresh/", sessions.TokenRefreshView.as_view(), name="token-refresh"),
     path("auth/token/logout/", sessions.LogoutView.as_view(), name="token-logout"),
     path("auth/token/logout-all/", sessions.LogoutAllView.as_view(), name="token-logout-all"),
+    path("signup/", signup.SignUpView.as_view(), name="signup"),
+    path("auth/verify-email/", verification.VerifyEmailView.as_view(), name="verify-email"),
+    path("auth/verify-email/resend/", verification.ResendView.as_view(), name="verify-email-resend"),
     path("auth/me/", sessions.MeView.as_view(), name="me"),
     *router.urls,
+]
+
+# For people who are not signed in; nexora.urls serves them outside the API.
+pages = [
+    path("signup", signup.SignUpPage.as_view(), name="signup-page"),
+    path("verify-email", verification.VerifyEmailPage.as_view(), name="verify-email-page"),
 ]

@@ -24,9 +24,9 @@ EXCEPTIONS = {
     # Installing looks the plugin up and counts it.
     ("marketplace:plugininstallation-list", "create"): 5,
     # The writer's own account is looked at first: a suspended person's token could undo the suspension. A new password
-    # ends the sessions.
-    ("accounts:user-detail", "update"): 5,
-    ("accounts:user-detail", "partial_update"): 5,
+    # ends the sessions, and a new address is asked to be confirmed.
+    ("accounts:user-detail", "update"): 6,
+    ("accounts:user-detail", "partial_update"): 6,
     # Likewise; the last admin may not go, and Django reads the admin's log of the account.
     ("accounts:user-detail", "destroy"): 7,
 }

@@ -124,6 +124,11 @@ class User(AbstractBaseUser, TenantModel):
 
     def save(self, **kwargs):
         changed = {} if self._state.adding else self.changed_fields()
+        if "email" in changed and changed["email"][0] != self._meta.get_field("email").to_python(self.email):
+            # Nobody has shown yet that the new address is theirs; a receiver has them asked.
+            self.email_verified = False
+            if kwargs.get("update_fields") is not None:
+                kwargs["update_fields"] = {*kwargs["update_fields"], "email_verified"}
         with transaction.atomic(savepoint=False):
             if {"role", "status"} & changed.keys() and not self._is_top_active():
                 self._ensure_another_admin()

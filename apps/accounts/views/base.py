@@ -1,6 +1,8 @@
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.views import APIView
 
+from nexora.kernel.api.declarations import HOSTS
+from nexora.kernel.api.viewsets import ensure_served_here
 from nexora.kernel.permissions import ensure_person
 
 
@@ -15,10 +17,18 @@ class IsPerson(IsAuthenticated):
 
 
 class AuthView(APIView):
-    """Open to everybody: the credentials are in the body."""
+    """Open to everybody: the credentials are in the body.
 
+    hosts   which hosts serve it: "tenant", "platform" or both
+    """
+
+    hosts = HOSTS
     authentication_classes = ()
     permission_classes = (AllowAny,)
+
+    def initial(self, request, *args, **kwargs):
+        ensure_served_here(self.hosts)
+        super().initial(request, *args, **kwargs)
 
     def read(self, serializer_class):
         serializer = serializer_class(data=self.request.data)

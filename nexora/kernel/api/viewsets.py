@@ -65,6 +65,17 @@ def on_platform():
     return scope.require("Choosing the host's records").is_platform
 
 
+def ensure_served_here(hosts):
+    """WrongHost, naming the right one, unless this host is one of `hosts`."""
+    is_platform = on_platform()
+    if (PLATFORM if is_platform else TENANT) not in hosts:
+        raise WrongHost(
+            f"The platform's host, {settings.BASE_DOMAIN}, serves this."
+            if not is_platform
+            else f"An organisation's host serves this: <subdomain>.{settings.BASE_DOMAIN}."
+        )
+
+
 class TenantRecords(viewsets.GenericViewSet):
     """
     queryset                   the model's rows; the tenant, the policy's reach and narrow_queryset() are put to it
@@ -186,12 +197,7 @@ class TenantRecords(viewsets.GenericViewSet):
 
     def initial(self, request, *args, **kwargs):
         self.is_platform = on_platform()
-        if (PLATFORM if self.is_platform else TENANT) not in self.hosts:
-            raise WrongHost(
-                f"The platform's host, {settings.BASE_DOMAIN}, serves this."
-                if not self.is_platform
-                else f"An organisation's host serves this: <subdomain>.{settings.BASE_DOMAIN}."
-            )
+        ensure_served_here(self.hosts)
         super().initial(request, *args, **kwargs)
         if self.action is None:
             return

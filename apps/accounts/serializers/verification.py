@@ -1,0 +1,13 @@
+from rest_framework import serializers
+
+
+class EmailTokenSerializer(serializers.Serializer):
+    token = serializers.CharField(max_length=2000, write_only=True, help_text="`token` of the link in the mail.")
+
+
+class VerifiedSerializer(serializers.Serializer):
+    email = serializers.EmailField(read_only=True, help_text="The address that is confirmed now.")
+
+
+class EmailAddressSerializer(serializers.Serializer):
+    email = serializers.EmailField(max_length=255)
