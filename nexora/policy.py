@@ -19,6 +19,9 @@ DOORS = {
     "accounts:token-logout": EVERYBODY,
     "accounts:token-logout-all": PEOPLE,
     "accounts:me": SIGNED_IN,
+    "accounts:signup": EVERYBODY,
+    "accounts:verify-email": EVERYBODY,
+    "accounts:verify-email-resend": EVERYBODY,
     "schema": EVERYBODY,
     "docs": EVERYBODY,
 }

@@ -27,4 +27,5 @@ urlpatterns = [
 pages = [
     path("signup", signup.SignUpPage.as_view(), name="signup-page"),
     path("verify-email", verification.VerifyEmailPage.as_view(), name="verify-email-page"),
+    path("verify-email/resend", verification.ResendPage.as_view(), name="verify-email-resend-page"),
 ]

@@ -24,6 +24,8 @@ SMTP = "django.core.mail.backends.smtp.EmailBackend"
 KEPT = "nexora.kernel.mailers.KeptMail"
 # Less than a worker has to finish its jobs in when it is told to stop.
 SMTP_SECONDS = 10
+# In a file, a link stays in one piece: people copy it from there. 998 bytes is the longest line that a mail may have.
+IN_FILE = policy.SMTP.clone(max_line_length=998, cte_type="8bit")
 # {(scheme, starttls): port}
 PORTS = {("smtp", True): 587, ("smtp", False): 25, ("smtps", False): 465}
 
@@ -124,7 +126,7 @@ class KeptMail(BaseEmailBackend):
             # Under another name first: who watches the directory never reads half a mail.
             draft = self.directory / f"{name}.part"
             with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(message.message(policy=policy.SMTP).as_bytes())
+                file.write(message.message(policy=IN_FILE).as_bytes())
             draft.rename(self.directory / f"{name}.eml")
         return len(messages)
 

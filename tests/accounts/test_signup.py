@@ -12,11 +12,11 @@ from apps.accounts import jobs
 from apps.accounts.models import AuditEvent, User
 from apps.accounts.services import signup as service
 from apps.tenants.models import Subscription, Tenant
-from apps.tenants.subdomains import RESERVED, Skeleton, is_reserved, skeleton
+from apps.tenants.subdomains import skeleton
 from nexora.kernel import clock
 from nexora.kernel.scope import PLATFORM_TENANT_ID, tenant_scope, unscoped
 from tests.contracts.test_budgets import statements
-from tests.factories import DomainFactory, TenantFactory, UserFactory
+from tests.factories import DomainFactory, UserFactory
 from tests.mailbox import at_once, follow, link_in, run_jobs
 
 SIGN_UP, TOKEN = "/api/v1/signup/", "/api/v1/auth/token/"
@@ -235,22 +235,6 @@ def test_a_name_whose_host_is_somebodys_own_domain_is_taken(client, globex, sett
     assert answer.json()["code"] == "subdomain_taken"
 
 
-def test_the_platforms_own_people_name_as_they_like(globex):
-    assert TenantFactory(subdomain="g1obex").subdomain_skeleton == globex.subdomain_skeleton
-
-
-@pytest.mark.parametrize("name", [*sorted(RESERVED), "g1o-bex", "rn-vv-cl", "0123456789", "modern", "area-51", "rrnn"])
-def test_postgresql_and_python_see_the_same_skeleton(db, name):
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {Skeleton.template % {'expressions': '%s::text'}}", [name])
-        assert cursor.fetchone() == (skeleton(name),)
-
-
-@pytest.mark.parametrize("name", ["acme", "initech", "umbrella", "stark-industries", "cafe24", "mailchimp", "a1"])
-def test_ordinary_names_are_free(name):
-    assert not is_reserved(name)
-
-
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -289,65 +273,6 @@ def test_attempts_are_counted(client):
     assert [answer.status_code for answer in answers][:2] == [202, 202]
     assert answers[-1].status_code == 429
     assert int(answers[-1]["Retry-After"]) > 0
-
-
-# -- The page
-
-
-@pytest.fixture
-def browser(platform):
-    return Client(HTTP_HOST="localhost", enforce_csrf_checks=True)
-
-
-def submit(browser, **values):
-    page = browser.get("/signup")
-    assert page.status_code == 200
-    return browser.post("/signup", INITECH | {"csrfmiddlewaretoken": page.context["csrf_token"]} | values)
-
-
-def test_the_page_does_the_same(browser):
-    answer = submit(browser, subdomain="Initech")
-    assert (answer.status_code, answer["Location"]) == (303, "/signup?done")
-    assert b"Open the mail" in browser.get("/signup?done").content
-    assert follow(link_in(run_jobs()[0])).status_code == 200
-    assert can_sign_in()
-
-
-def test_the_page_says_beside_the_field_what_is_wrong(browser, globex):
-    for values, field, status in (
-        ({"subdomain": "www"}, "subdomain", 400),
-        ({"subdomain": "g1obex"}, "subdomain", 409),
-        ({"password": "short"}, "password", 400),
-        ({"name": ""}, "name", 400),
-    ):
-        answer = submit(browser, **values)
-        assert answer.status_code == status
-        assert answer.context["form"].errors.keys() == {field}
-        assert PASSWORD not in answer.content.decode()
-
-
-def test_the_page_waits_like_the_api(browser):
-    answers = [submit(browser, subdomain=f"initech-{letter}") for letter in "abcdefgh"]
-    assert answers[-1].status_code == 429
-    assert int(answers[-1]["Retry-After"]) > 0
-    assert "too many attempts" in answers[-1].content.decode()
-
-
-def test_the_page_takes_no_forged_form(browser):
-    assert browser.post("/signup", INITECH).status_code == 403
-
-
-def test_the_page_has_neither_script_nor_style_of_its_own(browser):
-    page = browser.get("/signup")
-    text = page.content.decode()
-    assert "<script" not in text and "<style" not in text and "style=" not in text
-    assert "script-src" not in page["Content-Security-Policy"]
-    assert "default-src 'self'" in page["Content-Security-Policy"]
-    assert "no-store" in page["Cache-Control"]
-
-
-def test_the_front_page_leads_there(browser):
-    assert b'href="/signup"' in browser.get("/").content
 
 
 # -- Those that nobody confirms

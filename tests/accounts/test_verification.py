@@ -291,6 +291,18 @@ def test_the_page_wears_the_organisations_name(acme, ada):
     assert b"Acme Corp" in open_page(token_of(ada)).content
 
 
+def test_a_page_sends_another_link(ada):
+    assert b'href="/verify-email/resend"' in open_page("").content
+    browser = Client(HTTP_HOST="acme.localhost")
+    seen = set()
+    for email in (ada.email, "nobody@acme.com"):
+        answer = browser.post("/verify-email/resend", {"email": email})
+        seen.add((answer.status_code, answer["Location"]))
+    assert seen == {(303, "/verify-email/resend?done")}
+    assert b"has yet to confirm it" in browser.get("/verify-email/resend?done").content
+    assert [message.to for message in run_jobs()] == [[ada.email]]
+
+
 def test_no_token_is_logged(ada, caplog, capfd):
     token = token_of(ada)
     with caplog.at_level(logging.DEBUG):

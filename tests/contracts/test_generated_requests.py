@@ -37,6 +37,11 @@ UNSAYABLE = {
     "depends on `sum`": ("count", "Nothing is left to answer"),
     "JSON Schema's numbers have no digits": (".*", "Ensure that there are no more than"),
     "JSON within JSON": (".*", "Send whole numbers beyond 64 bits as text"),
+    "a link is signed": ("token", "This link is not valid"),
+    "which letters are visible, and which names are taken for others": (
+        "organisation|name|subdomain",
+        "Use one line|A name holds no|This name is reserved",
+    ),
     "a password's strength": ("password", "This password is too|The password is too"),
     "needed in a POST, not in a PUT, of one schema": ("password", "This field is required"),
     "given in a POST only": (".*", "Read-only\\. Leave it out"),

@@ -145,6 +145,14 @@ def test_without_a_server_each_mail_is_a_file_of_its_own_for_nobody_else(directo
     assert message.get_content() == "Open it.\r\n"
 
 
+def test_a_link_stays_in_one_piece(directory):
+    link = f"http://acme.localhost/verify-email?token={'x' * 600}"
+    EmailMessage("Zoë", f"Öffne\n\n{link}\n", "no-reply@localhost", ["ada@example.com"]).send()
+    (path,) = directory.iterdir()
+    assert f"\r\n{link}\r\n".encode() in path.read_bytes()
+    assert "Öffne".encode() in path.read_bytes()
+
+
 def test_a_subject_never_leads_out_of_the_directory(directory):
     keep("../../etc/passwd")
     keep("…")

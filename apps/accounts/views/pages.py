@@ -20,12 +20,13 @@ class FormPage(View):
     form_class     a Django form; what it refuses stands beside its fields
     heading        and `intro`, a sentence under it; `button`, what is to be done
     carry_out      override: do it with the cleaned values. A NexoraError is shown in the form
+    other          (words, path) of what else one may want
     done_heading   and `done`, what is said afterwards; `done_link`, (words, path) where to go on
     """
 
     form_class = None
     heading = intro = button = done_heading = done = ""
-    done_link = None
+    other = done_link = None
 
     def carry_out(self, values):
         raise NotImplementedError

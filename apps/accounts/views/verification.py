@@ -11,7 +11,7 @@ from ..serializers import AcceptedSerializer, EmailAddressSerializer, EmailToken
 from ..services import verification
 from ..services.signin import address_of
 from .base import AuthView
-from .pages import LinkPage
+from .pages import FormPage, LinkPage
 
 RESENT = "If an account here has this address and has yet to confirm it, another mail is on its way."
 
@@ -54,9 +54,26 @@ class VerifyEmailPage(LinkPage):
     heading = "Confirm your email address"
     intro = "Press the button to confirm that this address is yours."
     button = "Confirm"
+    other = ("Send me another link", "/verify-email/resend")
     done_heading = "Your address is confirmed"
     done = "Thank you. You can sign in now."
     done_link = ("Sign in", "/admin/")
 
     def carry_out(self, values):
         verification.verify_email(token=values["token"], address=address_of(self.request))
+
+
+class EmailForm(forms.Form):
+    email = forms.EmailField(max_length=255, widget=forms.EmailInput({"autocomplete": "username"}))
+
+
+class ResendPage(FormPage):
+    form_class = EmailForm
+    heading = "Another link"
+    intro = "We send it to the address that you have yet to confirm."
+    button = "Send it"
+    done_heading = "Look into your mail"
+    done = RESENT
+
+    def carry_out(self, values):
+        verification.request_verification(**values, address=address_of(self.request))
