@@ -8,7 +8,7 @@ way nobody can sign in until the link in the mail is followed.
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
-from apps.tenants.services import open_trial
+from apps.tenants.services.trials import open_trial
 from nexora.kernel import clock, events
 from nexora.kernel.jobs import enqueue
 from nexora.kernel.scope import PLATFORM_TENANT_ID, unscoped
