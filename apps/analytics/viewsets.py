@@ -25,6 +25,7 @@ class AIInsightViewSet(TenantViewSet):
     filterset_class = filters.AIInsightFilterSet
     ordering = ("-created_at",)
     fast = True
+    bulk = True
     search_fields = ("title",)
     action_rights = {"dismiss": "update"}
 

@@ -12,6 +12,7 @@ class CustomerViewSet(Aggregated, TenantViewSet):
     filterset_class = CustomerFilterSet
     ordering = ("-created_at",)
     fast = True
+    bulk = True
     search_fields = ("name", "email", "company")
     aggregates = Aggregates(group_by=("status", "created_by", "created_at__month"))
 
@@ -22,6 +23,7 @@ class DealViewSet(Aggregated, TenantViewSet):
     filterset_class = DealFilterSet
     ordering = ("-created_at",)
     fast = True
+    bulk = True
     search_fields = ("title",)
     aggregates = Aggregates(group_by=("stage", "assigned_to", "created_at__month", "closed_at__month"), sum=("value",))
 
@@ -32,6 +34,7 @@ class ActivityViewSet(Aggregated, TenantViewSet):
     filterset_class = ActivityFilterSet
     ordering = ("-created_at",)
     fast = True
+    bulk = True
     search_fields = ("subject",)
     aggregates = Aggregates(
         group_by=("type", "completed", "assigned_to", "created_by", "due_date__month", "created_at__month")

@@ -12,6 +12,7 @@ class WorkflowViewSet(TenantViewSet):
     filterset_class = WorkflowFilterSet
     ordering = ("-created_at",)
     fast = True
+    bulk = True
     search_fields = ("name",)
 
 

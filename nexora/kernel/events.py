@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from nexora.kernel import clock
+from nexora.kernel import clock, scope
 
 CREATED, UPDATED, DELETED = "created", "updated", "deleted"
+# Of a list, not of a record: somebody took its rows away as a file.
+EXPORTED = "exported"
 
 _readers = []
 _pending = ContextVar("nexora_pending_events", default=None)
@@ -32,17 +34,18 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class RecordChange:
-    """What happened to one record.
+    """What happened to one record, or to a list of them.
 
     action     created, updated or deleted, or another verb that a service names
     model      the model class
+    record_id  None of a list; so is `record`
     changes    {field: [from, to]}, columns' JSON-ready values come from `nexora.kernel.models.plain`
     children   {table: count} of rows that the database deletes along with the record
     """
 
     action: str
     model: type
-    record_id: UUID
+    record_id: UUID | None
     tenant_id: UUID
     label: str
     changes: dict = field(default_factory=dict)
@@ -82,6 +85,20 @@ def record_change(action, record, *, changes=None, children=None):
         actor=_actor.get(),
         at=clock.now(),
         record=record,
+    )
+
+
+def list_change(action, model, label, *, changes=None):
+    """A RecordChange of a list of records, in the trail of the tenant in scope; over all tenants in the platform's."""
+    return RecordChange(
+        action=action,
+        model=model,
+        record_id=None,
+        tenant_id=scope.require("An event").tenant_id or scope.PLATFORM_TENANT_ID,
+        label=label[:255],
+        changes=changes or {},
+        actor=_actor.get(),
+        at=clock.now(),
     )
 
 

@@ -110,11 +110,16 @@ def narrow(queryset, user, action):
     if allowed == ALL:
         return queryset
     if allowed == OWN:
-        mine = Q(pk__in=[])
-        for attname in queryset.model.owner_fields:
-            mine |= Q(**{attname: user.pk})
-        return queryset.filter(mine)
+        return queryset.filter(named_in(queryset.model, user))
     return queryset.none()
+
+
+def named_in(model, user):
+    """The records that name the person in one of the model's `owner_fields`, as a Q."""
+    mine = Q(pk__in=[])
+    for attname in model.owner_fields:
+        mine |= Q(**{attname: user.pk})
+    return mine
 
 
 def may(user, record, action):
@@ -141,10 +146,7 @@ def others_along(user, record):
         if reach(user, model, "delete") is not None:
             if not whole == allowed == OWN:
                 continue
-            mine = Q()
-            for attname in model.owner_fields:
-                mine |= Q(**{attname: user.pk})
-            rows = rows.exclude(mine)
+            rows = rows.exclude(named_in(model, user))
         count = rows.count()
         if count:
             found.append((model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural, count))
@@ -215,11 +217,14 @@ def scope_problem(text):
 METHOD_RIGHTS = {
     "list": "view",
     "aggregate": "view",
+    "export": "view",
     "retrieve": "view",
     "create": "create",
     "update": "update",
     "partial_update": "update",
     "destroy": "delete",
+    "bulk_update": "update",
+    "bulk_delete": "delete",
     "metadata": "view",
 }
 

@@ -98,6 +98,14 @@ def unscoped(*, reason, tenant=None):
     return _within(Scope(UNSCOPED, None if tenant is None else tenant_id_of(tenant), reason))
 
 
+def resumed(scope):
+    """Go on in a scope that was current before, for what outlives its request: a download is sent after it has ended.
+
+    Enter it for each step and leave it between steps: a generator that yields inside would leave it to its caller.
+    """
+    return _within(scope)
+
+
 def owner_scope():
     """Belongs to nexora.kernel.db.login: the owner's policy admits every row, so no filter is compiled."""
     return _within(Scope(OWNER, None, "owner login"))

@@ -14,6 +14,11 @@ BUDGET = {
     "dismiss": 3,
     # Find and lock it, count what hangs on it, delete it, publish.
     "destroy": 4,
+    # Count, publish, and of a short list one page, with a look at the rows without a date.
+    "export": 4,
+    # As the single ones; all events of a request are stored together.
+    "bulk_update": 3,
+    "bulk_delete": 4,
 }
 
 # {(route, action): statements}, each above its budget for the reason given.

@@ -121,6 +121,11 @@ def body_for(route, record, *, on_platform=False):
     return body
 
 
+def bulk_body(action, *records):
+    """The body of a bulk request about these records that changes as little as can be."""
+    return {"ids": [str(record.pk) for record in records]} | ({"set": {}} if action == "bulk_update" else {})
+
+
 def without_id(answer, record_id):
     """The answer's document with the id blanked out, to compare answers about different ids."""
     return answer.content.decode().replace(str(record_id), "<id>")

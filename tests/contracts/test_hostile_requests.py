@@ -17,13 +17,13 @@ pytestmark = pytest.mark.django_db
 DEEP = "[" * 100_000 + "]" * 100_000
 JSON = "application/json"
 MEGABYTE = 1024 * 1024
-LISTS = [route for route in routes.ON_TENANT if set(dict(route.methods).values()) & {"list", "aggregate"}]
+LISTS = [route for route in routes.ON_TENANT if set(dict(route.methods).values()) & {"list", "aggregate", "export"}]
 DETAILS = [route for route in routes.ON_TENANT if route.is_detail]
 WRITES = [
     (route, method, action)
     for route in routes.ON_TENANT
     for method, action in route.methods
-    if action in ("create", "update", "partial_update")
+    if action in ("create", "update", "partial_update", "bulk_update", "bulk_delete")
 ]
 # Pages are slow: those who may do least and most there.
 STAFF = ("user", "super_admin")

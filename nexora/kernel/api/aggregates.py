@@ -186,7 +186,7 @@ def _parameter(name, description, schema):
 # No docstring: readers of the OpenAPI document would be shown it.
 class Aggregated:
     aggregates = None
-    filtered_actions = ("list", "aggregate")
+    filtered_actions = ("list", "export", "aggregate")
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)

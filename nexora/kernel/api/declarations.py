@@ -9,7 +9,14 @@ from nexora.kernel.permissions import METHOD_RIGHTS
 TENANT, PLATFORM = "tenant", "platform"
 HOSTS = (TENANT, PLATFORM)
 # Whose classes may define what is guarded.
-BASES = ("nexora.kernel.api.viewsets", "nexora.kernel.api.fast", "rest_framework.", "django.")
+BASES = (
+    "nexora.kernel.api.viewsets",
+    "nexora.kernel.api.fast",
+    "nexora.kernel.api.exports",
+    "nexora.kernel.api.bulk",
+    "rest_framework.",
+    "django.",
+)
 
 # What a subclass may not replace, and what it replaces instead.
 BY_POLICY = "but rights are read from nexora.policy. Change the table there; extra actions go into action_rights"
@@ -17,6 +24,11 @@ GUARDED = {
     "get_queryset": "which carries the tenant. Override narrow_queryset(qs)",
     "get_object": "which finds and locks the row inside the policy's reach. Override narrow_queryset(qs)",
     "rows": "which knows the host. Name a platform_queryset beside queryset",
+    "export": "which streams and is recorded. Override narrow_queryset(qs)",
+    "bulk_update": "which takes all or none. Override perform_update(serializer)",
+    "bulk_delete": "which takes all or none. Override perform_destroy(record)",
+    "get_objects": "which finds and locks the rows inside the policy's reach. Override narrow_queryset(qs)",
+    "ensure_may_touch": BY_POLICY,
     "find": "which finds and locks the row inside the policy's reach. Override narrow_queryset(qs)",
     "locked": "which locks the row of a write. Override narrow_queryset(qs)",
     "filter_queryset": "which checks every parameter by name. Declare filters in filterset_class",
@@ -76,7 +88,7 @@ def check(cls):
     for name in (*(name.removeprefix("-") for name in cls.ordering), *cls.ordering_fields, *cls.search_fields):
         if name not in columns:
             refuse(f"orders or searches by {name}, which is no column of {model.__name__}.")
-    reserved = {"search", "ordering", "fields", "count", *cls.pagination_class.parameters}
+    reserved = {"search", "ordering", "fields", "count", "format", *cls.pagination_class.parameters}
     if clash := reserved & cls.filterset_class.base_filters.keys():
         refuse(f"has a filter called {clash.pop()}, a name that lists keep for themselves.")
     for action in cls.get_extra_actions():

@@ -24,7 +24,8 @@ from django_filters.rest_framework import DjangoFilterBackend
 from nexora.kernel.api.exceptions import invalid
 from nexora.kernel.json import check_text
 
-SEARCH, ORDERING, FIELDS = "search", "ordering", "fields"
+SEARCH, ORDERING, FIELDS, FORMAT = "search", "ordering", "fields", "format"
+FORMATS = ("csv", "jsonl")
 MAX_VALUES = 100
 MAX_SEARCH_LENGTH = 200
 MAX_SEARCH_WORDS = 8
@@ -182,6 +183,10 @@ class FilterBackend(DjangoFilterBackend):
             requested_fields(view.shown_names(), params)
         except ValidationError as error:
             errors[FIELDS] = error.messages
+        try:
+            requested_format(params)
+        except ValidationError as error:
+            errors.setdefault(FORMAT, error.messages)
         if errors:
             raise invalid(errors)
         return queryset
@@ -199,11 +204,12 @@ class FilterBackend(DjangoFilterBackend):
     @staticmethod
     def known_parameters(view):
         """Names of every parameter that the list of `view` takes, in the order of the documentation."""
+        paging = (FORMAT,) if view.action == "export" else view.pagination_class.parameters
         return [
             *([SEARCH] if view.search_fields else []),
             ORDERING,
             FIELDS,
-            *view.pagination_class.parameters,
+            *paging,
             *view.filterset_class.base_filters,
         ]
 
@@ -303,6 +309,14 @@ def requested_fields(names, params):
     if not set(wanted) <= set(names):
         raise ValidationError(f"Unknown: {_first_unknown(wanted, names)}. Known are: {', '.join(names)}.")
     return tuple(name for name in names if name in wanted)
+
+
+def requested_format(params):
+    """The kind of file that an export is asked for."""
+    kind = params.get(FORMAT, FORMATS[0])
+    if kind not in FORMATS:
+        raise ValidationError(f"One of: {', '.join(FORMATS)}.")
+    return kind
 
 
 def _first_unknown(wanted, names):

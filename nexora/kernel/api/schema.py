@@ -7,7 +7,7 @@ from drf_spectacular.plumbing import get_lib_doc_excludes
 from drf_spectacular.utils import OpenApiParameter
 
 from nexora.kernel import scope
-from nexora.kernel.api import exceptions, idempotency, viewsets
+from nexora.kernel.api import bulk, exceptions, exports, idempotency, viewsets
 from nexora.kernel.api.conditional import IF_MATCH, IF_NONE_MATCH, PreconditionFailed
 from nexora.kernel.api.declarations import PLATFORM, TENANT
 from nexora.kernel.api.filters import FIELDS, MAX_ORDERING, MAX_VALUES, ORDERING, SEARCH
@@ -68,18 +68,49 @@ class ApiSchema(AutoSchema):
     def get_tags(self):
         return [self.path.removeprefix("/api/v1/").split("/")[0]]
 
+    def get_operation_id(self):
+        action = self._action()
+        is_ours = action == "export" or action in bulk.ANSWERS
+        return f"{self.get_tags()[0].replace('-', '_')}_{action}" if is_ours else super().get_operation_id()
+
     def get_filter_backends(self):
-        return self.view.filter_backends if self._is_aggregate() else super().get_filter_backends()
+        is_filtered = self._action() in getattr(self.view, "filtered_actions", ())
+        return self.view.filter_backends if is_filtered else super().get_filter_backends()
+
+    def get_request_serializer(self):
+        if self._action() in bulk.ANSWERS:
+            return {"application/json": self._bulk_body()}
+        return super().get_request_serializer()
+
+    def _get_request_body(self, direction="request"):
+        body = super()._get_request_body(direction)
+        if self._action() in bulk.ANSWERS:
+            body["required"] = True
+        return body
 
     def get_response_serializers(self):
-        if self._is_aggregate():
-            return {200: self.view.aggregates.answer_schema(self.view.queryset.model)}
+        match self._action():
+            case "aggregate":
+                return {200: self.view.aggregates.answer_schema(self.view.queryset.model)}
+            case "export":
+                return {(200, file.media_types[0]): file.schema for file in exports.FILES.values()}
+            case "bulk_update" | "bulk_delete" as action:
+                counted = {bulk.ANSWERS[action]: {"type": "integer", "minimum": 1, "maximum": bulk.MOST_RECORDS}}
+                return {200: {"type": "object", "required": list(counted), "properties": counted}}
         if self._shows_secret():
             return self.view.secret_serializer_class()
         return super().get_response_serializers()
 
-    def _is_aggregate(self):
-        return getattr(self.view, "action", None) == "aggregate"
+    def _action(self):
+        return getattr(self.view, "action", None)
+
+    def _bulk_body(self):
+        ids = {"type": "array", "items": {"type": "string", "format": "uuid"}, "uniqueItems": True}
+        properties = {bulk.IDS: ids | {"minItems": 1, "maxItems": bulk.MOST_RECORDS}}
+        if self.view.action == "bulk_update":
+            changes = self.view.get_serializer_class()(self.view.queryset.model(), partial=True)
+            properties[bulk.SET] = self.resolve_serializer(changes, "request").ref
+        return {"type": "object", "required": list(properties), "properties": properties, "additionalProperties": False}
 
     def _shows_secret(self):
         return isinstance(self.view, viewsets.TenantRecords) and self.view.shows_secret()
@@ -145,6 +176,8 @@ class FilterBackendExtension(DjangoFilterExtension):
             )
         if action == "aggregate":
             return [*view.aggregates.parameters(), *parameters]
+        if action == "export":
+            parameters.insert(0, exports.PARAMETER)
         fields = "|".join(view.ordering_fields)
         parameters.append(
             {
@@ -245,7 +278,7 @@ def document_problems(result, generator, request, public):
                 answers |= {"401", "403"}
             elif method == "post":
                 answers |= {"401"}
-            if "{" in path:
+            if "{" in path or path.endswith(bulk.ADDRESSES):
                 answers.add("404")
             if method != "get":
                 answers.add("409")

@@ -26,8 +26,10 @@ from rest_framework.response import Response
 
 from nexora.kernel import events, scope
 from nexora.kernel.api import conditional, declarations, fast, idempotency
+from nexora.kernel.api.bulk import Bulk
 from nexora.kernel.api.declarations import PLATFORM, TENANT
 from nexora.kernel.api.exceptions import NotFound, WrongHost, invalid
+from nexora.kernel.api.exports import Exported
 from nexora.kernel.api.filters import (
     FIELDS,
     FilterBackend,
@@ -50,7 +52,7 @@ from nexora.kernel.statements import KEY, Statements
 
 CANONICAL_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # Actions whose answers `fields` narrows.
-READS = ("list", "retrieve")
+READS = ("list", "retrieve", "export")
 # Actions that answer with a record, and so with its ETag.
 TAGGED = ("retrieve", "create", "update", "partial_update")
 
@@ -90,6 +92,7 @@ class TenantRecords(viewsets.GenericViewSet):
     filtered_actions           those that take filters and more; the others take no parameter
     hosts                      which hosts serve it: "tenant", "platform" or both
     fast                       list and retrieve take the fast path: see nexora.kernel.api.fast
+    bulk                       of a TenantViewSet: bulk-update and bulk-delete, see nexora.kernel.api.bulk
     secret_serializer_class    the serializer of a create's answer that shows a secret, this once: no answer is kept, so
                                an Idempotency-Key is refused; it has no ETag, and no cache may store it
     """
@@ -102,7 +105,7 @@ class TenantRecords(viewsets.GenericViewSet):
     ordering_fields = ()
     search_fields = ()
     action_rights = {}
-    filtered_actions = ("list",)
+    filtered_actions = ("list", "export")
     hosts = (TENANT,)
     # Whether a write asks the database if the person is still who the token says: where people could undo being
     # suspended or demoted. Elsewhere an access token holds for its few minutes.
@@ -237,6 +240,13 @@ class TenantRecords(viewsets.GenericViewSet):
         record = record_id and self.find(record_id)
         if record is None:
             raise self.not_found()
+        self.ensure_may_touch(record)
+        if self.request.method not in SAFE_METHODS and conditional.is_conditional(self.request):
+            conditional.ensure_as_expected(self.request, conditional.etag_of(self.get_serializer(record).data))
+        return record
+
+    def ensure_may_touch(self, record):
+        """Forbidden, unless the policy lets the person do to this record what the request is about."""
         right = PolicyPermission.right(self)
         if right != "view" and record.is_above(self.request.user):
             raise Forbidden(f"{record} is above your own role, {self.request.user.role}.")
@@ -245,9 +255,6 @@ class TenantRecords(viewsets.GenericViewSet):
                 f"Your role, {self.request.user.role}, may {right} only those "
                 f"{self.resource._meta.verbose_name_plural} that name you as theirs."
             )
-        if self.request.method not in SAFE_METHODS and conditional.is_conditional(self.request):
-            conditional.ensure_as_expected(self.request, conditional.etag_of(self.get_serializer(record).data))
-        return record
 
     def find(self, record_id):
         """The record, or None; locked, where the request is a write."""
@@ -259,7 +266,8 @@ class TenantRecords(viewsets.GenericViewSet):
         if self.request.method in SAFE_METHODS:
             return queryset
         # An edit leaves the key alone, so it need not hold up inserts that point at the row; a deletion must.
-        return queryset.select_for_update(of=("self",), no_key=self.request.method != "DELETE")
+        deletes = self.request.method == "DELETE" or self.action == "bulk_delete"
+        return queryset.select_for_update(of=("self",), no_key=not deletes)
 
     def requested_id(self):
         """The id in the address; None if it is none."""
@@ -299,6 +307,8 @@ class TenantRecords(viewsets.GenericViewSet):
 
 
 class TenantViewSet(
+    Bulk,
+    Exported,
     fast.FastList,
     mixins.CreateModelMixin,
     fast.FastRetrieve,
@@ -306,7 +316,7 @@ class TenantViewSet(
     mixins.DestroyModelMixin,
     TenantRecords,
 ):
-    """Everything that ModelViewSet does."""
+    """Everything that ModelViewSet does, and exports; writes of many records where it says `bulk = True`."""
 
     def create(self, request, *args, **kwargs):
         serializer = self.get_serializer(data=request.data)
@@ -333,5 +343,5 @@ class TenantViewSet(
         return {"Location": f"{self.request.path}{data['id']}/"}
 
 
-class ReadOnlyTenantViewSet(fast.FastList, fast.FastRetrieve, TenantRecords):
-    """List and retrieve."""
+class ReadOnlyTenantViewSet(Exported, fast.FastList, fast.FastRetrieve, TenantRecords):
+    """List, retrieve and export."""
