@@ -21,6 +21,7 @@ class RefreshTokenAdmin(TenantModelAdmin):
     search_fields = ["user__name", "user__email"]
     fieldsets = [(None, {"fields": ["user", "user_agent", "address", "rotated_at", "expires_at"]})]
     readonly_fields = ["address"]
+    exported = ["ip_address"]
 
     @display(description="IP address", ordering="ip_address")
     def address(self, session):

@@ -1,4 +1,3 @@
-from django.apps import apps
 from django.contrib import admin
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
@@ -17,8 +16,17 @@ from nexora.kernel.admin.links import list_url
 from nexora.kernel.admin.lists import newest_first
 
 from ..models import AuditEvent
+from ..models.trail import kind_of
 
-ACTION_TONES = {"created": "success", "updated": "info", "deleted": "danger", "sign_in_failed": "warning"}
+# Every deed that the trail can be filtered by, and its colour.
+ACTION_TONES = {
+    "created": "success",
+    "updated": "info",
+    "deleted": "danger",
+    "exported": "primary",
+    "signed_in": "",
+    "sign_in_failed": "warning",
+}
 
 
 class ResourceFilter(DropdownFilter):
@@ -26,31 +34,43 @@ class ResourceFilter(DropdownFilter):
     parameter_name = "resource"
 
     def lookups(self, request, model_admin):
-        return [(name, verbose(name)) for name in permissions.policy().resources]
+        return [(name, kind_of(name)) for name in permissions.policy().resources]
 
     def queryset(self, request, queryset):
         return queryset.filter(resource=self.value()) if self.value() else queryset
+
+
+class ActionFilter(DropdownFilter):
+    title = "action"
+    parameter_name = "action"
+
+    def lookups(self, request, model_admin):
+        return [(name, AuditEvent(action=name).deed) for name in ACTION_TONES]
+
+    def queryset(self, request, queryset):
+        return queryset.filter(action=self.value()) if self.value() else queryset
 
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(TenantModelAdmin):
     icon = "history"
     list_display = ["created_at", "action_badge", "what", "record_label", "changed", "who"]
-    list_filter = [ResourceFilter, ("actor", AutocompleteSelectFilter), ("created_at", MomentRangeFilter)]
+    list_filter = [ActionFilter, ResourceFilter, ("actor", AutocompleteSelectFilter), ("created_at", MomentRangeFilter)]
     search_fields = ["record_label"]
     fieldsets = [
         (None, {"fields": ["created_at", "action", "what", "record_link", "who", "address"]}),
         ("Details", {"fields": ["changes", "children"]}),
     ]
     readonly_fields = ["what", "record_link", "who", "address"]
+    exported = ["actor", "actor_label", "resource", "record_id", "ip_address"]
 
     @display(description="Action", ordering="action", label=ACTION_TONES)
     def action_badge(self, event):
-        return event.action
+        return event.action, event.deed
 
     @display(description="Resource", ordering="resource")
     def what(self, event):
-        return verbose(event.resource)
+        return event.kind
 
     @display(description="Record")
     def record_link(self, event):
@@ -69,14 +89,6 @@ class AuditEventAdmin(TenantModelAdmin):
     @display(description="By", ordering="actor_label")
     def who(self, event):
         return event.actor_label or "the system"
-
-
-def verbose(resource):
-    """`crm.customer` in words; the resource of a model that is no more stays as it is."""
-    try:
-        return apps.get_model(resource)._meta.verbose_name
-    except (LookupError, ValueError):
-        return resource
 
 
 def record_url(event):
@@ -98,7 +110,7 @@ def trail(user, record):
     happened = AuditEvent.objects.filter(
         tenant_id=record.owning_tenant_id, record_id=record.pk, resource=record._meta.label_lower
     )
-    return happened.order_by(*newest_first("created_at"))
+    return permissions.narrow(happened, user, "view").order_by(*newest_first("created_at"))
 
 
 # -- Overview
@@ -109,16 +121,16 @@ def latest_changes(request):
     if permissions.reach(request.user, AuditEvent, "view") is None:
         return None
     # On the platform its own trail: indexes find the newest rows of one tenant, not of all.
-    found = AuditEvent.objects.filter(tenant_id=request.user.tenant_id).order_by(*newest_first("created_at"))
+    found = permissions.narrow(AuditEvent.objects.filter(tenant_id=request.user.tenant_id), request.user, "view")
     entries = [
         Entry(
-            f"{verbose(event.resource).capitalize()}: {event.record_label}",
+            f"{event.kind[:1].upper()}{event.kind[1:]}: {event.record_label}",
             remark=f"{event.actor_label or 'the system'} · {event.created_at:%-d %b, %H:%M}",
             link=record_url(event),
-            badge=event.action,
+            badge=event.deed,
             tone=ACTION_TONES.get(event.action, ""),
         )
-        for event in found[:8]
+        for event in found.order_by(*newest_first("created_at"))[:8]
     ]
     title = "Latest changes of the platform" if over_all_tenants() else "Latest changes"
     return Entries(title, entries, empty="Nothing has changed yet.", link=list_url(AuditEvent))

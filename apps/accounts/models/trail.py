@@ -1,3 +1,4 @@
+from django.apps import apps
 from django.db import models
 
 from nexora.kernel import fields
@@ -40,4 +41,22 @@ class AuditEvent(TenantModel):
         ]
 
     def __str__(self):
-        return f"{self.action} {self.resource} {self.record_label}"
+        return f"{self.deed} {self.kind} {self.record_label}".strip()
+
+    @property
+    def deed(self):
+        """The action in words."""
+        return self.action.replace("_", " ").capitalize()
+
+    @property
+    def kind(self):
+        """The resource in words; that of a model that is no more stays as it is."""
+        return kind_of(self.resource)
+
+
+def kind_of(resource):
+    """`crm.customer` in words."""
+    try:
+        return str(apps.get_model(resource)._meta.verbose_name)
+    except (LookupError, ValueError):
+        return resource

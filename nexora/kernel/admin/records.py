@@ -21,6 +21,8 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
 from nexora.kernel import permissions, scope
 from nexora.kernel.admin import deletion
+from nexora.kernel.admin.exports import ExportedList
+from nexora.kernel.admin.filters import RecordFilter
 from nexora.kernel.admin.forms import PrettyJSONField, RecordForm, TextListField
 from nexora.kernel.admin.history import history_of
 from nexora.kernel.admin.lists import (
@@ -103,7 +105,7 @@ class RecordFields:
         ]
 
 
-class RecordAdmin(PolicyRights, RecordFields, ModelAdmin):
+class RecordAdmin(PolicyRights, RecordFields, ExportedList, ModelAdmin):
     """Admin of a record: rights from the policy, lists that stay fast, refusals as messages.
 
     Subclasses declare columns, filters, search fields (columns in `searched` of their model), fieldsets and `icon`.
@@ -170,6 +172,11 @@ class RecordAdmin(PolicyRights, RecordFields, ModelAdmin):
         shown = getattr(self, column, None) or getattr(self.model, column, None)
         name = getattr(shown, "admin_order_field", None) or column
         return order_of(self.model, name) if isinstance(name, str) else None
+
+    def get_list_filter(self, request):
+        filters = super().get_list_filter(request)
+        own = {AutocompleteSelectFilter: RecordFilter}
+        return [(one[0], own.get(one[1], one[1])) if isinstance(one, tuple) else one for one in filters]
 
     def get_search_results(self, request, queryset, search_term):
         return find_by_prefix(queryset, search_term, self.get_search_fields(request)), False
