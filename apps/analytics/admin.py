@@ -13,7 +13,7 @@ from unfold.decorators import action, display
 
 from nexora.kernel import clock, permissions
 from nexora.kernel.admin import TenantModelAdmin, over_all_tenants
-from nexora.kernel.admin.dashboard import Bar, Columns, Entries, Entry, newest, panel
+from nexora.kernel.admin.dashboard import Bar, Columns, Entries, Entry, newest, panel, seen_by
 from nexora.kernel.admin.filters import MomentRangeFilter
 from nexora.kernel.admin.links import change_url, list_url
 from nexora.kernel.admin.lists import newest_first
@@ -91,7 +91,11 @@ class AIInsightAdmin(TenantModelAdmin):
 
     @admin.action(description="Dismiss selected insights", permissions=["change"])
     def dismiss_selected(self, request, queryset):
-        dismissed = [services.dismiss_insight(insight=insight) for insight in queryset]
+        dismissed = [
+            services.dismiss_insight(insight=insight)
+            for insight in queryset
+            if permissions.may(request.user, insight, "update")
+        ]
         self.message_user(request, f"Dismissed {len(dismissed)} insights.", messages.SUCCESS)
 
 
@@ -168,7 +172,8 @@ def revenue(request):
         return None
     months = last_months(clock.now(), MONTHS)
     totals = dict(
-        RevenueByCloseMonth.objects.filter(month__gte=months[0])
+        seen_by(request, RevenueByCloseMonth)
+        .filter(month__gte=months[0])
         .values_list("month")
         .annotate(total=Sum("total_revenue"))
         .order_by()
@@ -205,7 +210,7 @@ def short(amount):
 def open_insights(request):
     if over_all_tenants() or permissions.reach(request.user, AIInsight, "view") is None:
         return None
-    found = newest(AIInsight.objects.exclude(dismissed=True)).order_by(*newest_first("created_at"))[:6]
+    found = newest(seen_by(request, AIInsight).exclude(dismissed=True)).order_by(*newest_first("created_at"))[:6]
     return Entries(
         "Insights",
         [

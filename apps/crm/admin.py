@@ -24,6 +24,7 @@ from nexora.kernel.admin.dashboard import (
     count_up_to_window,
     newest,
     panel,
+    seen_by,
 )
 from nexora.kernel.admin.filters import MomentRangeFilter
 from nexora.kernel.admin.links import change_url, list_url
@@ -177,21 +178,21 @@ def overdue_url():
 def crm_figures(request):
     if not sees(request, Deal):
         return None
-    pipeline = newest(Deal.objects.all()).open().aggregate(total=Sum("value"))["total"] or Decimal(0)
-    overdue = count_up_to_window(newest(Activity.objects.all()).overdue())
+    pipeline = newest(seen_by(request, Deal)).open().aggregate(total=Sum("value"))["total"] or Decimal(0)
+    overdue = count_up_to_window(newest(seen_by(request, Activity)).overdue())
     return Figures(
         [
-            Figure("Customers", count_up_to_window(Customer.objects.all()), link=list_url(Customer), icon="groups"),
+            Figure("Customers", count_up_to_window(seen_by(request, Customer)), link=list_url(Customer), icon="groups"),
             Figure(
                 "Open deals",
-                count_up_to_window(newest(Deal.objects.all()).open()),
+                count_up_to_window(newest(seen_by(request, Deal)).open()),
                 hint=f"worth {pipeline:,.0f}",
                 link=list_url(Deal),
                 icon="handshake",
             ),
             Figure(
                 "Activities to do",
-                count_up_to_window(newest(Activity.objects.all()).pending()),
+                count_up_to_window(newest(seen_by(request, Activity)).pending()),
                 link=list_url(Activity, completed__exact=0),
                 icon="event_note",
             ),
@@ -211,7 +212,7 @@ def crm_figures(request):
 def pipeline(request):
     if not sees(request, Deal):
         return None
-    open_deals = newest(Deal.objects.all()).open()
+    open_deals = newest(seen_by(request, Deal)).open()
     by_stage = open_deals.values_list("stage").annotate(total=Sum("value"), count=Count("*")).order_by()
     found = {stage: (total, count) for stage, total, count in by_stage}
     largest = max((total for total, _ in found.values()), default=0) or 1
@@ -229,7 +230,7 @@ def overdue_activities(request):
         return None
     # By an expression, so that PostgreSQL sorts the few that are new instead of walking all that was ever due.
     due = F("due_date") + timedelta(0)
-    found = newest(Activity.objects.all()).overdue().select_related("customer", "assigned_to").order_by(due)[:6]
+    found = newest(seen_by(request, Activity)).overdue().select_related("customer", "assigned_to").order_by(due)[:6]
     entries = []
     for activity in found:
         about = [str(activity.customer)] if activity.customer else []

@@ -8,7 +8,7 @@ from unfold.decorators import display
 
 from nexora.kernel import permissions
 from nexora.kernel.admin import ReadOnlyInline, TenantModelAdmin, over_all_tenants
-from nexora.kernel.admin.dashboard import Entries, Entry, panel
+from nexora.kernel.admin.dashboard import Entries, Entry, panel, seen_by
 from nexora.kernel.admin.filters import MomentRangeFilter
 from nexora.kernel.admin.links import change_url, list_url
 from nexora.kernel.admin.lists import newest_first
@@ -93,7 +93,7 @@ def latest_executions(request):
     if over_all_tenants() or permissions.reach(request.user, WorkflowExecution, "view") is None:
         return None
     order = newest_first("started_at")
-    found = WorkflowExecution.objects.select_related("workflow").order_by(*order)[:6]
+    found = seen_by(request, WorkflowExecution).select_related("workflow").order_by(*order)[:6]
     return Entries(
         "Latest workflow runs",
         [

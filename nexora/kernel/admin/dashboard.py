@@ -4,7 +4,7 @@
     def pipeline(request):
         if not permissions.reach(request.user, Deal, "view"):
             return None                   # the person may not see it: no panel
-        return Bars("Open deals", …)
+        return Bars("Open deals", …)      # of seen_by(request, Deal)
 
 A panel looks at no more than the newest WINDOW rows of a table, so that the page costs the same however large a
 tenant is.
@@ -13,6 +13,7 @@ tenant is.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from nexora.kernel import permissions
 from nexora.kernel.admin.lists import newest_first
 
 WINDOW = 10_000
@@ -104,6 +105,11 @@ class Entries:
     link: str = ""
     template = "admin/dashboard/entries.html"
     wide = False
+
+
+def seen_by(request, model):
+    """The rows that the person may see: what a panel counts and shows."""
+    return permissions.narrow(model._default_manager.all(), request.user, "view")
 
 
 def panel(*, order):

@@ -32,10 +32,10 @@ def describe(records, request, site):
         for relation, count in record._dependents(DEFAULT_DB_ALIAS):
             options = relation.related_model._meta
             if relation.field.remote_field.on_delete is models.DO_NOTHING:
-                protected.append(f"{_summary(relation, record, count)} ({relation.field.verbose_name})")
+                protected.append(f"{_summary(relation, record, count, request.user)} ({relation.field.verbose_name})")
             elif relation.field.remote_field.on_delete is models.DB_CASCADE:
                 _add(counts, options, count)
-                along.append(_summary(relation, record, count))
+                along.append(_summary(relation, record, count, request.user))
         names.append(_link(record, site))
         if along:
             names.append(along)
@@ -46,14 +46,14 @@ def _add(counts, options, number):
     counts[options.verbose_name_plural] = counts.get(options.verbose_name_plural, 0) + number
 
 
-def _summary(relation, record, count):
-    """`3 deals: Renewal, Upgrade, …`"""
+def _summary(relation, record, count, user):
+    """`3 deals: Renewal, Upgrade, …`, by name as far as the person may see them."""
     options = relation.related_model._meta
     rows = relation.related_model._base_manager.filter(**{relation.field.name: record.pk})
     if relation.related_model.tenant_attname and record.tenant_attname:
         rows = rows.filter(**{relation.related_model.tenant_attname: record.owning_tenant_id})
-    shown = [str(row) for row in rows[:EXAMPLES]]
-    if count > EXAMPLES:
+    shown = [str(row) for row in permissions.narrow(rows, user, "view")[:EXAMPLES]]
+    if count > len(shown):
         shown.append("…")
     label = options.verbose_name if count == 1 else options.verbose_name_plural
     return f"{count:,} {label}: {', '.join(shown)}"

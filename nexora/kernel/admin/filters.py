@@ -4,7 +4,19 @@ from datetime import UTC, datetime, time
 
 from django.core.exceptions import ValidationError
 from django.forms import DateField, TimeField
-from unfold.contrib.filters.admin import RangeDateTimeFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+
+from nexora.kernel import permissions
+
+
+class RecordFilter(AutocompleteSelectFilter):
+    """The theme's, which would write out the name of any record whose id an address holds."""
+
+    def choices(self, changelist):
+        for choice in super().choices(changelist):
+            field = choice["form"].fields[self.lookup_kwarg]
+            field.queryset = permissions.narrow(field.queryset.all(), self.request.user, "view")
+            yield choice
 
 
 class MomentRangeFilter(RangeDateTimeFilter):

@@ -11,7 +11,7 @@ from unfold.contrib.forms.widgets import ArrayWidget
 from unfold.forms import PaginationInlineFormSet
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from nexora.kernel import scope
+from nexora.kernel import permissions, scope
 from nexora.kernel.admin.lists import CappedPaginator
 from nexora.kernel.json import validate_json
 from nexora.kernel.models import TenantModel
@@ -86,7 +86,19 @@ class RecordForm(forms.ModelForm):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        self._narrow_to_reach()
         self._narrow_to_tenant()
+
+    # -- Reach
+
+    def _narrow_to_reach(self):
+        """Relations offer what the person may see; what the record holds already stays."""
+        for name, field in self.fields.items():
+            queryset = getattr(field, "queryset", None)
+            if queryset is None or permissions.reach(self.actor, queryset.model, "view") != permissions.OWN:
+                continue
+            held = models.Q(pk=getattr(self.instance, f"{name}_id", None))
+            field.queryset = queryset.filter(permissions.named_in(queryset.model, self.actor) | held)
 
     # -- Tenant
 

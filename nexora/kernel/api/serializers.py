@@ -12,10 +12,11 @@ from rest_framework import serializers
 from rest_framework.fields import SkipField, empty
 from rest_framework.validators import UniqueValidator
 
-from nexora.kernel import scope
+from nexora.kernel import permissions, scope
 from nexora.kernel.api.constraints import NO_SUCH_RECORD
 from nexora.kernel.fields import TenantForeignKey
 from nexora.kernel.json import validate_json
+from nexora.kernel.models import Record
 from nexora.kernel.querysets import TenantManager
 
 READ_ONLY = "Read-only. Leave it out, or send the value that it has."
@@ -258,7 +259,27 @@ class TenantModelSerializer(serializers.ModelSerializer):
 
     def run_validation(self, data=empty):
         value = super().run_validation(data)
-        return value if value is None else self._clean_as_record(value)
+        if value is None:
+            return None
+        self._refuse_beyond_reach(value)
+        return self._clean_as_record(value)
+
+    def _refuse_beyond_reach(self, attrs):
+        """A record that the person may not see is as unknown as any other; one that is named already may stay."""
+        user = getattr(self.context.get("request"), "user", None)
+        errors = {}
+        for name, related in attrs.items():
+            model = type(related)
+            if not isinstance(related, Record) or permissions.reach(user, model, "view") != permissions.OWN:
+                continue
+            held = getattr(self.instance, f"{name}_id", None)
+            if (
+                related.pk != held
+                and not permissions.narrow(model.objects.filter(pk=related.pk), user, "view").exists()
+            ):
+                errors[name] = [NO_SUCH_RECORD]
+        if errors:
+            raise serializers.ValidationError(errors)
 
     def _clean_as_record(self, attrs):
         """`attrs` as the model's own to_python, validators and clean() leave them; their errors, by field."""
