@@ -33,8 +33,8 @@ ROOMS = {
 ROOMS_OF_ITS_OWN = {
     # How people sign in: backends, Node's password hashes and their column, who acts, views that are no records.
     "accounts": {"authentication", "fields", "forms", "hashers", "middleware", "views"},
-    # From a host to a tenant, what answers where there is none, the platform's front page, how many requests a tenant may
-    # send, and the names that a stranger may take.
+    # From a host to a tenant, what answers where there is none, the platform's front page, the limits of requests, and
+    # the names that a stranger may take.
     "tenants": {"hosts", "middleware", "pages", "rates", "subdomains"},
     # Reports have no key to page by but their month.
     "analytics": {"pagination"},

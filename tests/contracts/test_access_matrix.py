@@ -15,7 +15,7 @@ from nexora.kernel.api.documents import PlatformGenerator
 from nexora.kernel.api.viewsets import TenantRecords
 from nexora.kernel.models import TenantModel
 from nexora.kernel.permissions import ALL, EVERYBODY, METHOD_RIGHTS, OWN
-from nexora.kernel.scope import tenant_scope
+from nexora.kernel.scope import unscoped
 from nexora.policy import POLICY
 from tests.contracts import routes
 from tests.factories import UserFactory
@@ -148,7 +148,7 @@ class Records:
     def owned_by(person, record):
         fields = type(record).owner_fields if record is not None else ()
         if fields and person.tenant_id == record.owning_tenant_id:
-            with tenant_scope(record.owning_tenant_id):
+            with unscoped(reason="test data"):
                 names = dict.fromkeys(fields, person.pk)
                 type(record).objects.filter(pk=record.pk).unpublished("test data").update(**names)
                 record = type(record).objects.get(pk=record.pk)
