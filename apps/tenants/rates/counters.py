@@ -105,10 +105,9 @@ class Counter:
         """Whatever is wrong, requests go on being answered and counted, and the next round tries again."""
         try:
             try:
-                # As at both ends of a request: a session that has ended is not asked, and one of the pool goes back.
-                close_old_connections()
                 self.reconcile()
             finally:
+                # As after a request: one of the pool goes back, and one that has ended or is old is not asked again.
                 close_old_connections()
         except Exception as error:
             if not self._is_alone:
