@@ -44,11 +44,21 @@ def test_every_operation_documents_its_problems(document):
     assert problem == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
-def test_records_need_a_bearer_token(document):
-    assert document["components"]["securitySchemes"] == {
-        "accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-    }
-    assert document["paths"]["/api/v1/deals/"]["get"]["security"] == [{"accessToken": []}]
+def test_records_need_a_bearer_token_or_key(document):
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["accessToken"] == {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    assert schemes["apiKey"].items() >= {"type": "http", "scheme": "bearer"}.items()
+    assert document["paths"]["/api/v1/deals/"]["get"]["security"] == [{"apiKey": []}, {"accessToken": []}]
+
+
+def test_an_answer_that_holds_a_secret_has_neither_key_nor_etag(document):
+    create = document["paths"]["/api/v1/api-keys/"]["post"]
+    names = {parameter["name"] for parameter in create["parameters"]}
+    assert not names & {"Idempotency-Key", "Idempotency-Replayed", "ETag"}
+    assert "422" not in create["responses"]
+    shown = create["responses"]["201"]["content"]["application/json"]["schema"]["$ref"].split("/")[-1]
+    assert "key" in document["components"]["schemas"][shown]["properties"]
+    assert "key" not in document["components"]["schemas"]["APIKey"]["properties"]
 
 
 def test_lists_document_every_parameter_that_they_take(document):
