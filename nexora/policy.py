@@ -22,9 +22,6 @@ DOORS = {
     "accounts:verify-email": EVERYBODY,
     "accounts:verify-email-resend": EVERYBODY,
     "accounts:me": SIGNED_IN,
-    "accounts:signup": EVERYBODY,
-    "accounts:verify-email": EVERYBODY,
-    "accounts:verify-email-resend": EVERYBODY,
     "schema": EVERYBODY,
     "docs": EVERYBODY,
 }

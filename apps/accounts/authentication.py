@@ -128,6 +128,7 @@ class TenantJWTAuthentication(JWTStatelessUserAuthentication):
         user = found[0]
         if user.tenant_id != scope.current_tenant_id():
             raise InvalidToken("This access token belongs to another organisation's host.")
+        request._request.is_identified = True
         events.identify(events.Actor(user.id, user.name, user.tenant_id, request.META.get("REMOTE_ADDR") or None))
         return found
 
@@ -168,6 +169,7 @@ class KeyAuthentication(BaseAuthentication):
         note_use(holder=holder, address=address)
         tenant_id = scope.current_tenant_id()
         label = f"{holder.user_name[: self.SHOWN_OF_PERSON]} (key {holder.key_name})"
+        request._request.is_identified = True
         events.identify(events.Actor(holder.user_id, label, tenant_id, address))
         return KeyUser(holder.user_id, holder.role, tenant_id, holder.user_name, frozenset(holder.scopes)), None
 

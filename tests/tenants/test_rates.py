@@ -17,6 +17,7 @@ from nexora import settings as nexora_settings
 from nexora.kernel import clock
 from nexora.kernel.api.documents import PlatformGenerator
 from nexora.kernel.scope import unscoped
+from tests.factories import DomainFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -63,9 +64,21 @@ def test_every_answer_says_the_limit_and_what_is_left_of_it(client_for, admin):
     ("path", "status"),
     [(ME, 401), ("/api/v1/nowhere/", 404), ("/api/v1/auth/token/", 405), ("/api/v1/schema/", 200), ("/api/", 404)],
 )
-def test_errors_say_it_too_and_are_counted(client_for, acme, path, status):
+def test_a_stranger_is_told_and_uses_nothing_up(client_for, admin, acme, path, status):
     client = client_for(None, tenant=acme)
-    answers = [client.get(path) for _ in range(2)]
+    answers = [client.get(path) for _ in range(9)]
+    assert [answer.status_code for answer in answers] == [status] * 9
+    assert {said(answer)[1][1]["r"] for answer in answers} == {5}
+    assert said(client_for(admin).get(ME))[1][1]["r"] == 4
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("get", "/api/v1/customers/x/", 404), ("put", "/api/v1/customers/", 405), ("post", "/api/v1/customers/", 400)],
+)
+def test_errors_of_known_people_are_counted(client_for, admin, method, path, status):
+    with clock.frozen_at(NOON):
+        answers = [getattr(client_for(admin), method)(path) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [status] * 2
     assert [said(answer)[1][1]["r"] for answer in answers] == [4, 3]
 
@@ -75,7 +88,7 @@ def test_a_closed_tenants_answers_say_it_too(client_for, acme):
         acme.status = "suspended"
         acme.save()
     answer = client_for(None, tenant=acme).get(ME)
-    assert (answer.status_code, said(answer)[1][1]["r"]) == (403, 4)
+    assert (answer.status_code, said(answer)[1][1]["r"]) == (403, 5)
 
 
 def test_one_request_more_than_the_limit_is_refused_and_told_when_to_go_on(client_for, admin):
@@ -114,16 +127,18 @@ def test_what_is_refused_is_not_carried_out(client_for, admin, in_acme):
 
 
 def test_tenants_do_not_share_a_limit(client_for, admin, mallory):
-    for _ in range(6):
-        answer = client_for(admin).get(ME)
-    assert answer.status_code == 429
-    assert said(client_for(mallory).get(ME))[1][1]["r"] == 4
+    with clock.frozen_at(NOON):
+        for _ in range(6):
+            answer = client_for(admin).get(ME)
+        assert answer.status_code == 429
+        assert said(client_for(mallory).get(ME))[1][1]["r"] == 4
 
 
 def test_the_people_and_hosts_of_a_tenant_share_one(client_for, admin, member, acme):
-    client_for(admin).get(ME)
-    client_for(None, tenant=acme).get(ME)
-    assert said(client_for(member).get(ME, HTTP_HOST="www.acme.localhost"))[1][1]["r"] == 2
+    DomainFactory(tenant=acme, domain="crm.acme.example")
+    with clock.frozen_at(NOON):
+        client_for(admin).get(ME)
+        assert said(client_for(member).get(ME, HTTP_HOST="crm.acme.example"))[1][1]["r"] == 3
 
 
 def test_the_platforms_own_host_has_a_limit_too(client_for, root):

@@ -1,6 +1,7 @@
 """How many requests a tenant may send in a minute, by its plan (settings.RATE_LIMITS), and what its answers say of it.
 
-The minutes are those of the clock, and a request that is refused is not counted. What every answer says is of
+The minutes are those of the clock. Counted is what the organisation's own people and programs send: a request that is
+refused, or that comes from nobody known, is given back, or a stranger could use up a minute. The headers are those of
 draft-ietf-httpapi-ratelimit-headers-10: `RateLimit-Policy: "plan";q=600;w=60` is the limit and its seconds, and
 `RateLimit: "plan";r=598;t=30` how many are left until the next minute begins, in 30 s.
 """
@@ -40,6 +41,9 @@ def limited(request, tenant, answer):
     number = counter.take(tenant.id, limit, window)
     response = answer(request) if number else refusal(request, _refused(tenant, limit, wait))
     left = limit - number if number else 0
+    if number and not getattr(request, "is_identified", False):
+        counter.give_back(tenant.id, window)
+        left += 1
     response.headers["RateLimit-Policy"] = f'"plan";q={limit};w={SECONDS}'
     response.headers["RateLimit"] = f'"plan";r={left};t={wait}'
     return response

@@ -51,6 +51,13 @@ class Counter:
                 self._start()
             return count.total
 
+    def give_back(self, tenant_id, window):
+        """This request should not have been counted."""
+        with self._lock:
+            count = self._count_of(tenant_id, window)
+            count.total -= 1
+            count.news -= 1
+
     def _count_of(self, tenant_id, window):
         count = self._counts.get(tenant_id)
         if count is None or count.window != window:

@@ -47,8 +47,20 @@ class RedisCounter(Counter):
                 return number if number <= limit else 0
         return super().take(tenant_id, limit, window)
 
+    def give_back(self, tenant_id, window):
+        if self._look_again_at is None:
+            try:
+                self._redis.decr(_key(tenant_id, window))
+            except RedisError as error:
+                self._lose(error)
+            else:
+                with self._lock:
+                    self._count_of(tenant_id, window).total -= 1
+                return
+        super().give_back(tenant_id, window)
+
     def _ask(self, tenant_id, window):
-        key = f"nexora:requests:{tenant_id}:{window}"
+        key = _key(tenant_id, window)
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.incr(key)
         pipeline.expire(key, 2 * windows.SECONDS)
@@ -74,3 +86,7 @@ class RedisCounter(Counter):
     def forget(self):
         super().forget()
         self._look_again_at = None
+
+
+def _key(tenant_id, window):
+    return f"nexora:requests:{tenant_id}:{window}"
