@@ -8,6 +8,7 @@ DATABASE_POOLER         transaction when DATABASE_URL leads to PgBouncer in tran
 DATABASE_PLATFORM_ROLE  role that `unscoped(reason=…)` switches to (default nexora_platform)
 NEXORA_BASE_DOMAIN      bare host of the platform; tenants live on <subdomain>.<base> (default localhost)
 NEXORA_SECRET_KEY       signing key; unset: made once and kept in .data/secret-key
+NEXORA_SECRET_KEY_FALLBACKS  former keys, between spaces: second factors sealed with one of them are still read
 NEXORA_DATA_DIR         where the embedded database and the key live (default .data beside manage.py)
 NEXORA_BIND             address that `make run` serves on (default 127.0.0.1)
 NEXORA_PUBLIC_PORT      port of the addresses in mails, where it is not the usual one; `manage.py up` says its own
@@ -63,6 +64,7 @@ def _secret_key():
 
 
 SECRET_KEY = _secret_key()
+SECRET_KEY_FALLBACKS = os.environ.get("NEXORA_SECRET_KEY_FALLBACKS", "").split()
 DEBUG = _flag("NEXORA_DEBUG")
 HTTPS = _flag("NEXORA_HTTPS")
 

@@ -19,7 +19,17 @@ import factory
 from django.contrib.auth.hashers import make_password
 from factory.declarations import LazyFunction, SelfAttribute, Sequence, SubFactory
 
-from apps.accounts.models import APIKey, Attempt, AuditEvent, IdempotencyKey, RefreshToken, User
+from apps.accounts.models import (
+    APIKey,
+    Attempt,
+    AuditEvent,
+    IdempotencyKey,
+    RecoveryCode,
+    RefreshToken,
+    SecondFactor,
+    User,
+)
+from apps.accounts.services import sealing
 from apps.analytics.models import AICreditUsage, AIInsight, AIPrediction
 from apps.crm.models import Activity, Customer, Deal
 from apps.marketplace.models import Plugin, PluginInstallation
@@ -29,6 +39,7 @@ from nexora.kernel import scope
 from nexora.kernel.models import TenantModel
 
 PASSWORD = "nexora-demo"
+TOTP_SECRET = "NEXORATESTNEXORATESTNEXORATEST22"
 
 
 @cache
@@ -165,6 +176,26 @@ class APIKeyFactory(TenantOwnedFactory):
         made = super()._create(model_class, **kwargs, prefix=key.prefix, token=key.token)
         made.text = text
         return made
+
+
+class SecondFactorFactory(TenantOwnedFactory):
+    class Meta:
+        model = SecondFactor
+
+    class Params:
+        raw_secret = TOTP_SECRET
+
+    user = same_tenant(UserFactory)
+    secret = factory.LazyAttribute(lambda made: sealing.seal(made.raw_secret))
+    confirmed_at = LazyFunction(lambda: datetime.now(UTC))
+
+
+class RecoveryCodeFactory(TenantOwnedFactory):
+    class Meta:
+        model = RecoveryCode
+
+    user = same_tenant(UserFactory)
+    code = LazyFunction(lambda: uuid4().hex * 2)
 
 
 class IdempotencyKeyFactory(TenantOwnedFactory):

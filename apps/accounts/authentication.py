@@ -44,7 +44,8 @@ class TenantBackend(BaseBackend):
                 hasher.encode(password, hasher.salt())
 
     def get_user(self, user_id):
-        return User.objects.active().filter(pk=user_id).first()
+        # A browser's session is over once the organisation requires a second factor that the person has not.
+        return User.objects.active().with_second_factor().filter(pk=user_id, lacks_second_factor=False).first()
 
 
 @dataclass(frozen=True, slots=True)

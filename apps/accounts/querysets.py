@@ -1,4 +1,5 @@
 from django.contrib.auth.hashers import make_password
+from django.db.models import Case, Exists, OuterRef, Q, When
 
 from nexora.kernel.querysets import TenantManager, TenantQuerySet
 from nexora.kernel.scope import PLATFORM_TENANT_ID
@@ -10,6 +11,15 @@ class UserQuerySet(TenantQuerySet):
 
     def with_role(self, role):
         return self.filter(role=role)
+
+    def with_second_factor(self):
+        """Each with `has_second_factor`, and `lacks_second_factor`: their organisation requires one."""
+        factors = self.model._meta.get_field("second_factors").related_model.objects
+        theirs = factors.filter(tenant_id=OuterRef("tenant_id"), user_id=OuterRef("pk"), confirmed_at__isnull=False)
+        lacks = Q(has_second_factor=False, tenant__settings__require_second_factor=True)
+        # Not the condition itself, which is NULL where there is no such setting.
+        lacks = Case(When(lacks, then=True), default=False)
+        return self.annotate(has_second_factor=Exists(theirs)).annotate(lacks_second_factor=lacks)
 
 
 class UserManager(TenantManager.from_queryset(UserQuerySet)):

@@ -2,7 +2,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from . import viewsets
-from .views import sessions, signup, verification
+from .views import factors, sessions, signup, verification
 
 app_name = "accounts"
 
@@ -19,6 +19,10 @@ urlpatterns = [
     path("signup/", signup.SignUpView.as_view(), name="signup"),
     path("auth/verify-email/", verification.VerifyEmailView.as_view(), name="verify-email"),
     path("auth/verify-email/resend/", verification.ResendView.as_view(), name="verify-email-resend"),
+    path("auth/second-factor/", factors.EnrolmentView.as_view(), name="second-factor"),
+    path("auth/second-factor/confirm/", factors.ConfirmationView.as_view(), name="second-factor-confirm"),
+    path("auth/second-factor/recovery-codes/", factors.RecoveryCodesView.as_view(), name="second-factor-codes"),
+    path("auth/second-factor/remove/", factors.RemovalView.as_view(), name="second-factor-remove"),
     path("auth/me/", sessions.MeView.as_view(), name="me"),
     *router.urls,
 ]

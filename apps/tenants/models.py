@@ -24,6 +24,15 @@ host_validator = RegexValidator(
 )
 
 
+REQUIRE_SECOND_FACTOR = "require_second_factor"
+
+
+def validate_settings(value):
+    """What the platform itself reads of an organisation's settings; the others are anybody's."""
+    if isinstance(value, dict) and not isinstance(value.get(REQUIRE_SECOND_FACTOR, False), bool):
+        raise ValidationError(f"{REQUIRE_SECOND_FACTOR} is true or false.", code="boolean")
+
+
 class Plan(models.TextChoices):
     FREE = "free"
     GROWTH = "growth"
@@ -59,7 +68,14 @@ class Tenant(TenantMixin, TenantModel):
     )
     plan = models.CharField(max_length=50, choices=Plan, default=Plan.FREE, db_default=Plan.FREE.value)
     status = models.CharField(max_length=50, choices=Status, default=Status.ACTIVE, db_default=Status.ACTIVE.value)
-    settings = models.JSONField(null=True, blank=True, default=dict, db_default={}, validators=[validate_object])
+    settings = models.JSONField(
+        null=True,
+        blank=True,
+        default=dict,
+        db_default={},
+        validators=[validate_object, validate_settings],
+        help_text='{"require_second_factor": true}: nobody signs in without one.',
+    )
     white_label = models.JSONField(
         null=True,
         blank=True,
@@ -110,6 +126,11 @@ class Tenant(TenantMixin, TenantModel):
     def is_open(self):
         """Whether its people may sign in."""
         return self.status in (self.Status.ACTIVE, self.Status.TRIAL)
+
+    @property
+    def requires_second_factor(self):
+        """Whether its people sign in with more than a password."""
+        return isinstance(self.settings, dict) and self.settings.get(REQUIRE_SECOND_FACTOR) is True
 
     def clean(self):
         if self.pk == PLATFORM_TENANT_ID and not self.is_open:

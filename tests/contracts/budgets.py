@@ -12,6 +12,8 @@ BUDGET = {
     "update": 3,
     "partial_update": 3,
     "dismiss": 3,
+    # Who asks, the person, the person's factor under a lock: and there it ends, for those who have none.
+    "reset_second_factor": 4,
     # Find and lock it, count what hangs on it, delete it, publish.
     "destroy": 4,
     # Count, publish, and of a short list one page, with a look at the rows without a date.

@@ -24,10 +24,11 @@ REGISTRY = list(site._registry)
 OF_TENANTS = [model for model in REGISTRY if issubclass(model, TenantModel) and model._meta.managed]
 EDITABLE = [model for model in REGISTRY if POLICY.reach("admin", model._meta.label_lower, "create")]
 STAFF = ("user", "manager", "admin", "super_admin")
-# No records to look at: when a report was made, answers that only a repetition gets, and counts.
+# No records to look at: when a report was made, answers that only a repetition gets, counts, and hashes.
 UNREGISTERED = {
     "accounts.Attempt",
     "accounts.IdempotencyKey",
+    "accounts.RecoveryCode",
     "analytics.ViewRefresh",
     "tenants.RequestCount",
 }

@@ -15,6 +15,8 @@ RIGHTS = {
     "request_counts": (READ, CRUD),
     "users": (CRUD, CRUD),
     "refresh_tokens": (CRUD, CRUD),
+    "second_factors": (CRUD, CRUD),
+    "recovery_codes": (CRUD, CRUD),
     "idempotency_keys": (CRUD, CRUD),
     "attempts": (CRUD, CRUD),
     # What a key may do is fixed when it is made, and it is revoked, never removed.

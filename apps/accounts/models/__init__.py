@@ -1,5 +1,6 @@
 from .answers import IdempotencyKey
 from .attempts import Attempt
+from .factors import RecoveryCode, SecondFactor
 from .keys import APIKey
 from .people import LastAdmin, User
 from .sessions import RefreshToken
@@ -11,6 +12,8 @@ __all__ = [
     "AuditEvent",
     "IdempotencyKey",
     "LastAdmin",
+    "RecoveryCode",
     "RefreshToken",
+    "SecondFactor",
     "User",
 ]

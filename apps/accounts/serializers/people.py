@@ -21,6 +21,8 @@ class MeSerializer(serializers.ModelSerializer):
     tenant = MyTenantSerializer(read_only=True)
     permissions = serializers.SerializerMethodField()
     scopes = serializers.SerializerMethodField()
+    second_factor = serializers.BooleanField(read_only=True, source="has_second_factor")
+    recovery_codes_left = serializers.IntegerField(read_only=True)
 
     class Meta:
         model = User
@@ -35,6 +37,8 @@ class MeSerializer(serializers.ModelSerializer):
             "tenant",
             "permissions",
             "scopes",
+            "second_factor",
+            "recovery_codes_left",
         ]
         read_only_fields = fields
 

@@ -18,6 +18,7 @@ from nexora.kernel import clock, scope
 from nexora.kernel.errors import NotSignedIn
 
 from ..models import RefreshToken, User
+from ..models.factors import SecondFactorEnrolmentRequired
 
 ROTATION_GRACE = timedelta(seconds=10)
 NO_RECORD = "sessions are no business records"
@@ -52,9 +53,16 @@ def refresh_session(*, refresh):
             .unpublished(NO_RECORD)
             .update(token=RefreshToken.digest(replacement), previous_token=spent, rotated_at=now, expires_at=expires_at)
         )
-        user = User.objects.active().filter(refresh_tokens__id=session_id).first() if swapped else None
-        if swapped and user is None:
+        users = User.objects.active().with_second_factor()
+        user = users.filter(refresh_tokens__id=session_id).first() if swapped else None
+        if swapped and (user is None or user.lacks_second_factor):
             session.unpublished(NO_RECORD).delete()
+    if user and user.lacks_second_factor:
+        # A session that was there before would otherwise put the requirement off for ever, one refresh after another.
+        raise SecondFactorEnrolmentRequired(
+            "Your organisation requires a second factor now, and you have none. This session has ended. "
+            "POST /api/v1/auth/second-factor/ sets one up."
+        )
     if user:
         return {"access": access_token(user, session_id), "refresh": replacement}
     # Outside the transaction above: the end of a session must stay, and an error would roll it back.

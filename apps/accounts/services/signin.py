@@ -1,4 +1,7 @@
-"""The way in, the same for the API and the admin: attempts are counted, the password is checked, the trail is told."""
+"""The way in, the same for the API and the admin: attempts are counted, the password is checked, then the second
+factor, and the trail is told."""
+
+from contextlib import contextmanager
 
 from django.contrib.auth import authenticate
 
@@ -6,14 +9,23 @@ from nexora.kernel import clock, events, scope
 from nexora.kernel.errors import NotSignedIn
 
 from ..models import User
-from . import attempts, sessions
+from . import attempts, factors, sessions
 
 SIGNED_IN, FAILED = "signed_in", "sign_in_failed"
 
 
-def sign_in(*, request, email, password):
-    """{"access", "refresh"} for the right password; NotSignedIn(`invalid_credentials`) says no more than that."""
+def sign_in(*, request, email, password, code=None):
+    """{"access", "refresh"} for the right password, and code where one is due; NotSignedIn says what is missing.
+
+    Of a wrong password it says `invalid_credentials` and no more, whatever the code.
+    """
     user = recognise(request=request, email=email, password=password)
+    factors.ensure_second_factor(user=user, code=code, address=address_of(request))
+    return let_in(request=request, user=user)
+
+
+def let_in(*, request, user):
+    """A session of the API for a person who has proven everything: {"access", "refresh"}."""
     welcome(request=request, user=user, by="API")
     User.objects.filter(pk=user.pk).unpublished("a sign-in is no edit").update(last_login=clock.now())
     return sessions.open_session(
@@ -29,6 +41,19 @@ def recognise(*, request, email, password):
         note_failure(request=request, email=email)
         raise NotSignedIn("No active account here has this email and password.", code="invalid_credentials")
     return user
+
+
+@contextmanager
+def recognised(*, request, email, password):
+    """As recognise(), for what is no sign-in; the attempt is forgiven if what is done inside succeeds."""
+    user = recognise(request=request, email=email, password=password)
+    yield user
+    attempts.forgive(attempts.SIGN_IN, account=user.email, address=address_of(request))
+
+
+def try_again(*, request, user):
+    """Count one more attempt of somebody whose password was right a while ago: a code is guessed as slowly as it."""
+    attempts.begin(attempts.SIGN_IN, account=user.email, address=address_of(request))
 
 
 def welcome(*, request, user, by):

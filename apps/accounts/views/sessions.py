@@ -10,20 +10,23 @@ from nexora.kernel.errors import NotSignedIn
 from nexora.kernel.permissions import scopes_of
 
 from ..models import User
-from ..serializers import CredentialsSerializer, EndedSerializer, MeSerializer, RefreshSerializer, TokenPairSerializer
-from ..services import sessions, signin
+from ..serializers import EndedSerializer, MeSerializer, RefreshSerializer, TokenPairSerializer
+from ..serializers.factors import SignInSerializer
+from ..services import factors, sessions, signin
 from .base import AuthView, IsPerson
 
 
 class TokenView(AuthView):
     @extend_schema(
         operation_id="auth_token_create",
-        request=CredentialsSerializer,
+        request=SignInSerializer,
         responses=TokenPairSerializer,
-        description="Sign in on this host's organisation. The access token lives 5 minutes, the session 14 days.",
+        description="Sign in on this host's organisation. The access token lives 5 minutes, the session 14 days. "
+        "401 `second_factor_required`: send a `code` as well; 401 `second_factor_enrolment_required`: first set "
+        "one up at auth/second-factor/.",
     )
     def post(self, request):
-        return Response(signin.sign_in(request=request._request, **self.read(CredentialsSerializer)))
+        return Response(signin.sign_in(request=request._request, **self.read(SignInSerializer)))
 
 
 class TokenRefreshView(AuthView):
@@ -32,7 +35,8 @@ class TokenRefreshView(AuthView):
         request=RefreshSerializer,
         responses=TokenPairSerializer,
         description="Exchange a refresh token for the next pair. 401 `token_rotated`: another request was first, and "
-        "the session lives; 401 `session_ended`: the token had been replaced before, and the session is over.",
+        "the session lives; 401 `session_ended`: the token had been replaced before, and the session is over; 401 "
+        "`second_factor_enrolment_required`: the organisation requires a second factor since, and the session is over.",
     )
     def post(self, request):
         return Response(sessions.refresh_session(**self.read(RefreshSerializer)))
@@ -72,7 +76,8 @@ class MeView(APIView):
         description="Who you are here, and what your role may do: of a program, the person and what its key may do.",
     )
     def get(self, request):
-        user = User.objects.active().select_related("tenant").filter(pk=request.user.pk).first()
+        user = User.objects.active().with_second_factor().select_related("tenant").filter(pk=request.user.pk).first()
         if user is None:
             raise NotSignedIn("This account is no longer active.", code="account_closed")
+        user.recovery_codes_left = factors.recovery_codes_left(user)
         return Response(MeSerializer(user, context={"scopes": scopes_of(request.user)}).data)
