@@ -4,18 +4,20 @@ from django.db.models import Count
 from django.http import HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.functional import cached_property
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
 from nexora.kernel import permissions
 from nexora.kernel.admin import RecordAdmin, RecordInline, TenantModelAdmin, over_all_tenants
 from nexora.kernel.admin.dashboard import Entries, Entry, Figure, Figures, panel
+from nexora.kernel.admin.forms import RecordForm
 from nexora.kernel.admin.links import change_url, list_url
 from nexora.kernel.admin.lists import newest_first
 from nexora.kernel.admin.site import sidebar_group
 
-from .models import Domain, Plan, Subscription, Tenant
+from .models import REQUIRE_SECOND_FACTOR, Domain, Plan, Subscription, Tenant
 from .services.inside import enter_tenant, leave_tenant, tenant_inside
 
 PLAN_TONES = {Plan.GROWTH: "info", Plan.PRO: "primary", Plan.ENTERPRISE: "success"}
@@ -47,6 +49,41 @@ class DomainInline(RecordInline):
     fields = ["domain", "is_primary"]
 
 
+class TenantForm(RecordForm):
+    """The settings that the platform reads itself have fields of their own; the others stay JSON."""
+
+    requires_second_factor = forms.BooleanField(
+        required=False,
+        label="Require a second factor",
+        help_text="Nobody signs in with a password alone. Who has no second factor sets one up at the next sign-in.",
+        widget=UnfoldBooleanSwitchWidget(),
+    )
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.initial["requires_second_factor"] = self.instance.requires_second_factor
+        if "settings" in self.fields:
+            self.fields["settings"].help_text = ""
+        if isinstance(self.initial.get("settings"), dict):
+            self.initial["settings"] = _without(self.initial["settings"])
+
+    @cached_property
+    def changed_data(self):
+        changed = super().changed_data
+        return [*changed, "settings"] if "requires_second_factor" in changed and "settings" not in changed else changed
+
+    def clean(self):
+        cleaned = super().clean()
+        if "requires_second_factor" in self.fields and "settings" not in self.errors:
+            required = {REQUIRE_SECOND_FACTOR: True} if cleaned.get("requires_second_factor") else {}
+            cleaned["settings"] = _without(cleaned.get("settings") or {}) | required
+        return cleaned
+
+
+def _without(settings):
+    return {name: value for name, value in settings.items() if name != REQUIRE_SECOND_FACTOR}
+
+
 class EnterForm(forms.Form):
     reason = forms.CharField(
         min_length=10,
@@ -69,6 +106,7 @@ def way_out(request):
 @admin.register(Tenant)
 class TenantAdmin(RecordAdmin):
     icon = "apartment"
+    form = TenantForm
     has_few_rows = True
     actions_detail = ["enter"]
     list_display = ["name", "subdomain", "plan_badge", "status_badge", "created_at"]
@@ -76,6 +114,7 @@ class TenantAdmin(RecordAdmin):
     search_fields = ["name", "subdomain"]
     fieldsets = [
         (None, {"fields": ["name", "subdomain", "plan", "status"]}),
+        ("Access", {"fields": ["requires_second_factor"]}),
         ("Brand and settings", {"fields": ["white_label", "settings"]}),
     ]
     inlines = [SubscriptionInline, DomainInline]
@@ -87,6 +126,18 @@ class TenantAdmin(RecordAdmin):
     @display(description="Status", ordering="status", label=STATUS_TONES)
     def status_badge(self, tenant):
         return tenant.status, tenant.get_status_display()
+
+    @display(description="Require a second factor", boolean=True)
+    def requires_second_factor(self, tenant):
+        return tenant.requires_second_factor
+
+    def save_model(self, request, obj, form, change):
+        super().save_model(request, obj, form, change)
+        if obj.requires_second_factor and "requires_second_factor" in form.changed_data:
+            words = (
+                f"From now on everybody of {obj} needs a second factor. Who has none, you included, sets one up at the"
+            )
+            messages.warning(request, f"{words} next sign-in, which is due at once in the back office.")
 
     # -- Working inside one tenant
 
