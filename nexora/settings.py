@@ -215,7 +215,6 @@ SILENCED_SYSTEM_CHECKS = [
 
 # -- Admin: what depends on the request (brand, navigation) is in nexora/kernel/admin/site.py.
 UNFOLD = {
-    "LOGIN": {"form": "apps.accounts.forms.SignInForm"},
     "SIDEBAR": {"show_search": True},
     "SHOW_VIEW_ON_SITE": False,
 }

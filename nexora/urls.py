@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from apps.accounts.urls import pages
+from apps.accounts.urls import admin_pages, pages
 from apps.tenants.pages import home
 from nexora.kernel.api.documents import DocsView, SchemaView
 from nexora.kernel.api.problems import problems
@@ -20,6 +20,8 @@ urlpatterns = [
     path("api/v1/", include(api)),
     path("", home, name="home"),
     *pages,
+    # Before the admin's own: signing in may take two steps.
+    path("admin/", include(admin_pages)),
     path("admin/", admin.site.urls),
     path("problems/", problems, name="problems"),
     path("problems/<slug:code>", problems, name="problem"),

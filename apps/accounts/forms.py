@@ -4,7 +4,7 @@ from django import forms
 from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
 from django.core.exceptions import ValidationError
 from unfold.forms import AuthenticationForm
-from unfold.widgets import UnfoldAdminPasswordToggleWidget
+from unfold.widgets import UnfoldAdminPasswordToggleWidget, UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from nexora.kernel import permissions
 from nexora.kernel.admin.forms import RecordForm
@@ -45,12 +45,42 @@ class SignInForm(AuthenticationForm):
             except TooManyAttempts as error:
                 raise ValidationError(error.detail, code=error.code) from error
             self.confirm_login_allowed(self.user_cache)
-            signin.welcome(request=self.request, user=self.user_cache, by="back office")
         return self.cleaned_data
 
     def confirm_login_allowed(self, user):
         if not user.is_staff:
             raise ValidationError(self.error_messages["no_staff"], code="no_staff")
+
+
+class CodeForm(forms.Form):
+    """One code: of the phone's app, or a recovery code where there are any."""
+
+    code = forms.CharField(
+        max_length=40,
+        widget=UnfoldAdminTextInputWidget(
+            attrs={"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false", "autofocus": True}
+        ),
+    )
+
+
+class ProofForm(forms.Form):
+    """Who changes a second factor knows the password and, where there is one, has the factor."""
+
+    password = forms.CharField(
+        strip=False,
+        max_length=1024,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
+    )
+    code = forms.CharField(
+        max_length=40,
+        help_text="Of your app, or a recovery code.",
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "one-time-code", "autocapitalize": "none"}),
+    )
+
+    def __init__(self, *args, has_factor, **kwargs):
+        super().__init__(*args, **kwargs)
+        if not has_factor:
+            del self.fields["code"]
 
 
 def new_password_field(**options):

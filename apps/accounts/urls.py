@@ -1,8 +1,9 @@
+from django.contrib import admin
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from . import viewsets
-from .views import factors, sessions, signup, verification
+from .views import browser, factors, sessions, signup, verification
 
 app_name = "accounts"
 
@@ -33,3 +34,14 @@ pages = [
     path("verify-email", verification.VerifyEmailPage.as_view(), name="verify-email-page"),
     path("verify-email/resend", verification.ResendPage.as_view(), name="verify-email-resend-page"),
 ]
+
+# Of the back office, beside the records' own.
+admin_pages = (
+    [
+        path("login/", browser.SignIn.as_view(), name="sign-in"),
+        path("login/code/", browser.CodeStep.as_view(), name="code"),
+        path("login/set-up/", browser.SetUpStep.as_view(), name="set-up"),
+        path("second-factor/", admin.site.admin_view(browser.OwnFactor.as_view()), name="second-factor"),
+    ],
+    "signin",
+)

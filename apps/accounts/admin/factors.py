@@ -2,8 +2,11 @@ from django.contrib import admin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from nexora.kernel.admin import TenantModelAdmin
+from nexora.kernel.admin.site import account_link
 
 from ..models import SecondFactor
+
+account_link("Second factor", "signin:second-factor")
 
 
 @admin.register(SecondFactor)

@@ -7,10 +7,7 @@ from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.views.decorators.debug import sensitive_post_parameters
-from unfold.contrib.filters.admin import (
-    BooleanRadioFilter,
-    ChoicesDropdownFilter,
-)
+from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
 
 from nexora.kernel import permissions
@@ -20,6 +17,7 @@ from nexora.kernel.admin.links import change_url, list_url
 
 from ..forms import PasswordForm, UserAddForm, UserForm
 from ..models import APIKey, User
+from ..services import factors
 
 ROLE_TONES = {
     User.Role.SUPER_ADMIN: "danger",
@@ -34,7 +32,7 @@ STATUS_TONES = {User.Status.ACTIVE: "success", User.Status.INACTIVE: "", User.St
 class UserAdmin(TenantModelAdmin):
     icon = "person"
     form = UserForm
-    list_display = ["name_and_email", "role_badge", "status_badge", "email_verified", "last_login"]
+    list_display = ["name_and_email", "role_badge", "status_badge", "second_factor", "email_verified", "last_login"]
     list_filter = [
         ("role", ChoicesDropdownFilter),
         ("status", ChoicesDropdownFilter),
@@ -44,15 +42,18 @@ class UserAdmin(TenantModelAdmin):
     search_fields = ["name", "email"]
     fieldsets = [
         (None, {"fields": ["name", "email", "avatar"]}),
-        ("Access", {"fields": [("role", "status"), "email_verified", "last_login", "api_keys"]}),
+        ("Access", {"fields": [("role", "status"), "email_verified", "second_factor", "last_login", "api_keys"]}),
     ]
     add_fieldsets = [
         (None, {"fields": ["name", "email"]}),
         ("Access", {"fields": ["role", "status"]}),
         ("Password", {"fields": ["password1", "password2"]}),
     ]
-    readonly_fields = ["last_login", "api_keys"]
-    actions_detail = ["set_password"]
+    readonly_fields = ["second_factor", "last_login", "api_keys"]
+    actions_detail = ["set_password", "reset_second_factor"]
+
+    def narrow_queryset(self, request, queryset):
+        return queryset.with_second_factor()
 
     @display(description="Name", ordering="name", header=True)
     def name_and_email(self, user):
@@ -71,6 +72,10 @@ class UserAdmin(TenantModelAdmin):
     def api_keys(self, user):
         address = list_url(APIKey, user__id__exact=user.pk)
         return format_html('<a class="text-link" href="{}">Keys of programs that act for them</a>', address)
+
+    @display(description="Second factor", boolean=True)
+    def second_factor(self, user):
+        return user.has_second_factor
 
     def get_form(self, request, obj=None, change=False, **kwargs):
         if obj is None:
@@ -118,3 +123,33 @@ class UserAdmin(TenantModelAdmin):
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/auth/user/change_password.html", context)
+
+    # -- Second factors
+
+    @action(
+        description="Reset second factor",
+        icon="phonelink_erase",
+        url_path="reset-second-factor",
+        permissions=["reset_second_factor"],
+    )
+    def reset_second_factor(self, request, object_id):
+        user = self.get_object(request, unquote(object_id))
+        if request.method == "POST":
+            factors.reset_second_factor(user=user, actor=request.user)
+            self.message_user(request, f"{user} has no second factor now; their sessions have ended.", messages.SUCCESS)
+            return HttpResponseRedirect(change_url(user))
+        context = {"title": f"Reset the second factor of {user}", "person": user, "opts": self.opts}
+        context["is_mandatory"] = user is not None and factors.is_mandatory(user)
+        return TemplateResponse(
+            request, "admin/second_factor/reset.html", {**self.admin_site.each_context(request), **context}
+        )
+
+    def has_reset_second_factor_permission(self, request, object_id=None):
+        """Never of one's own, which takes a code of it."""
+        user = object_id and self.get_object(request, unquote(str(object_id)))
+        return bool(
+            user
+            and user.has_second_factor
+            and user.pk != request.user.pk
+            and permissions.may(request.user, user, "delete")
+        )

@@ -62,6 +62,11 @@ def has_second_factor(user):
     return _confirmed(user) is not None
 
 
+def is_mandatory(user):
+    """As of now, whatever the caller has loaded of the organisation and when."""
+    return Tenant.objects.get(pk=user.tenant_id).requires_second_factor
+
+
 def ensure_second_factor(*, user, code=None, address=None):
     """Of a person whose password is right: a NotSignedIn says what is missing. The code, if one is asked for, is spent.
 
@@ -70,20 +75,23 @@ def ensure_second_factor(*, user, code=None, address=None):
     factor = _confirmed(user)
     if factor is not None:
         _spend(factor, user, code, address)
-    elif _is_required_of(user):
+    elif is_mandatory(user):
         raise SecondFactorEnrolmentRequired(
             f"{user.tenant} requires a second factor, and you have none. POST /api/v1/auth/second-factor/ sets one up, "
             "as does signing in to the back office."
         )
 
 
-def _is_required_of(user):
-    """As of now, whatever the caller has loaded of the organisation and when."""
-    return Tenant.objects.filter(pk=user.tenant_id).get().requires_second_factor
-
-
 def _confirmed(user):
-    return SecondFactor.objects.filter(user_id=user.pk, confirmed_at__isnull=False).first()
+    return _factors_of(user).filter(confirmed_at__isnull=False).first()
+
+
+def _factors_of(user):
+    return SecondFactor.objects.filter(tenant_id=user.tenant_id, user_id=user.pk)
+
+
+def _codes_of(user):
+    return RecoveryCode.objects.filter(tenant_id=user.tenant_id, user_id=user.pk)
 
 
 def _spend(factor, user, code, address):
@@ -116,9 +124,7 @@ def _step_of(sealed, code):
 
 
 def _spend_recovery_code(user, code, address):
-    unspent = RecoveryCode.objects.filter(
-        user_id=user.pk, code=RecoveryCode.digest(user.pk, code), used_at__isnull=True
-    )
+    unspent = _codes_of(user).filter(code=RecoveryCode.digest(user.pk, code), used_at__isnull=True)
     with transaction.atomic():
         is_spent = unspent.unpublished(OF_PERSON).update(used_at=clock.now()) == 1
         if is_spent:
@@ -147,7 +153,7 @@ def start_enrolment(*, user, code=None, address=None):
 
 def find_enrolment(*, user, reference):
     """The enrolment that has been begun and is called `reference`, to show it once more; None if it is void."""
-    factor = SecondFactor.objects.filter(user_id=user.pk, pending_secret__isnull=False).first()
+    factor = _factors_of(user).filter(pending_secret__isnull=False).first()
     if factor is None or factor.pending_secret != reference:
         return None
     return _enrolment(user, sealing.unseal(reference), reference)
@@ -182,7 +188,7 @@ def _enrolment(user, secret, sealed):
 def _locked(user):
     """The person's factor, or None. The person is locked, so that of two changes one waits."""
     User.objects.select_for_update(no_key=True).get(pk=user.pk)
-    return SecondFactor.objects.filter(user_id=user.pk).first()
+    return _factors_of(user).first()
 
 
 def _locked_with_code(user, code, address):
@@ -198,7 +204,7 @@ def _locked_with_code(user, code, address):
 
 
 def recovery_codes_left(user):
-    return RecoveryCode.objects.filter(user_id=user.pk, used_at__isnull=True).count()
+    return _codes_of(user).filter(used_at__isnull=True).count()
 
 
 def renew_recovery_codes(*, user, code, address=None):
@@ -210,7 +216,7 @@ def renew_recovery_codes(*, user, code, address=None):
 
 
 def _new_recovery_codes(user):
-    RecoveryCode.objects.filter(user_id=user.pk).unpublished(OF_PERSON).delete()
+    _codes_of(user).unpublished(OF_PERSON).delete()
     codes = ["".join(secrets.choice(RecoveryCode.ALPHABET) for _ in range(CODE_LENGTH)) for _ in range(CODES)]
     RecoveryCode.objects.unpublished(OF_PERSON).bulk_create(
         RecoveryCode(user=user, tenant_id=user.tenant_id, code=RecoveryCode.digest(user.pk, code)) for code in codes
@@ -223,7 +229,7 @@ def _new_recovery_codes(user):
 
 def remove_second_factor(*, user, code, address=None):
     """By the person, with a code of it; not where the organisation requires one."""
-    if _is_required_of(user):
+    if is_mandatory(user):
         raise SecondFactorMandatory(
             f"{user.tenant} requires a second factor. With a new phone, replace it: POST /api/v1/auth/second-factor/."
         )
@@ -251,8 +257,8 @@ def reset_second_factor(*, user, actor):
 
 
 def _delete(user):
-    SecondFactor.objects.filter(user_id=user.pk).unpublished(OF_PERSON).delete()
-    RecoveryCode.objects.filter(user_id=user.pk).unpublished(OF_PERSON).delete()
+    _factors_of(user).unpublished(OF_PERSON).delete()
+    _codes_of(user).unpublished(OF_PERSON).delete()
 
 
 def _note(action, user, address=None, **values):

@@ -48,7 +48,7 @@ def recognised(*, request, email, password):
     """As recognise(), for what is no sign-in; the attempt is forgiven if what is done inside succeeds."""
     user = recognise(request=request, email=email, password=password)
     yield user
-    attempts.forgive(attempts.SIGN_IN, account=user.email, address=address_of(request))
+    forgive(request=request, user=user)
 
 
 def try_again(*, request, user):
@@ -56,11 +56,15 @@ def try_again(*, request, user):
     attempts.begin(attempts.SIGN_IN, account=user.email, address=address_of(request))
 
 
+def forgive(*, request, user):
+    """The attempt succeeded, with everything that was asked for."""
+    attempts.forgive(attempts.SIGN_IN, account=user.email, address=address_of(request))
+
+
 def welcome(*, request, user, by):
     """The person is in: the attempt is forgiven, and the trail says so. `by` is the API or the back office."""
-    address = address_of(request)
-    attempts.forgive(attempts.SIGN_IN, account=user.email, address=address)
-    with events.acting_as(events.Actor(user.pk, user.name, user.tenant_id, address)):
+    forgive(request=request, user=user)
+    with events.acting_as(events.Actor(user.pk, user.name, user.tenant_id, address_of(request))):
         events.publish(events.record_change(SIGNED_IN, user, changes={"by": [None, by]}))
 
 

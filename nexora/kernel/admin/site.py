@@ -11,7 +11,6 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils.decorators import method_decorator
 from django.views.decorators.csp import csp_override
 from unfold.dataclasses import Favicon, SearchResult
 from unfold.sites import UnfoldAdminSite
@@ -40,6 +39,14 @@ def sidebar_group(function):
     """Register a function of the request that answers a group above the navigation, or None."""
     _sidebar_groups.append(function)
     return function
+
+
+_account_links = []
+
+
+def account_link(title, page):
+    """Put a link to the page called `page` into everybody's account menu."""
+    _account_links.append((title, page))
 
 
 class Autocomplete(AutocompleteJsonView):
@@ -130,6 +137,7 @@ class NexoraAdminSite(UnfoldAdminSite):
             "site_favicons": [Favicon(href=static("nexora/mark.svg"), rel="icon", type="image/svg+xml")],
             "account_links": [
                 {"title": "Change password", "link": reverse(f"{self.name}:password_change")},
+                *({"title": title, "link": reverse(page)} for title, page in _account_links),
                 {"title": "API documentation", "link": "/api/v1/docs/"},
             ],
         }
@@ -151,13 +159,6 @@ class NexoraAdminSite(UnfoldAdminSite):
 
     def admin_view(self, view, cacheable=False):
         return csp_override(CSP)(super().admin_view(_without_nul(view), cacheable))
-
-    @method_decorator(csp_override(CSP))
-    def login(self, request, extra_context=None):
-        # Whoever is signed in already may stand outside every tenant; credentials are looked up in this host's alone.
-        with tenant_scope(request.tenant.id):
-            response = super().login(request, {"title": "Sign in", **(extra_context or {})})
-            return response.render() if hasattr(response, "render") else response
 
     def password_change(self, request, extra_context=None):
         # One's own account is of the host's tenant, wherever a super_admin is at work just now.
