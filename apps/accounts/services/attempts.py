@@ -77,11 +77,13 @@ def begin(purpose, *, account=None, address=None):
 
 def forgive(purpose, *, account=None, address=None):
     """The attempt succeeded: the account starts anew, and the address has one attempt less."""
+    of_account = _subjects(purpose, account, None)
     with transaction.atomic():
-        if account is not None:
-            _rows(purpose, _subjects(purpose, account, None)).unpublished(NO_RECORD).delete()
-        if address:
-            for row in _rows(purpose, _subjects(purpose, None, address)).select_for_update():
+        # Both, in the order in which they are counted: of two who have one row each, neither would get on.
+        for row in _in_order(purpose, _subjects(purpose, account, address)):
+            if row.subject in of_account:
+                _rows(purpose, of_account).unpublished(NO_RECORD).delete()
+            else:
                 _store(row, count=max(0, row.count - 1), blocked_until=None)
 
 
@@ -127,6 +129,13 @@ def _locked(purpose, subjects):
         ],
         ignore_conflicts=True,
     )
+    found = _in_order(purpose, subjects)
+    # One that has been forgiven since is to be made once more.
+    return found if len(found) == len(subjects) else _locked(purpose, subjects)
+
+
+def _in_order(purpose, subjects):
+    """The rows that there are, locked in one order."""
     return list(_rows(purpose, subjects).order_by("subject").select_for_update())
 
 

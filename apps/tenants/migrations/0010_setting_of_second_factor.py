@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0005_search_domains'),
+        ('tenants', '0009_unconfirmed_sign_ups'),
     ]
 
     operations = [
