@@ -28,6 +28,11 @@ OWNED = [model for model in site._registry if model.owner_fields]
 LISTS = [route for route in routes.LISTS if route.model.owner_fields]
 DETAILS = [route for route in routes.ON_TENANT if route.is_detail and route.model.owner_fields]
 THEIRS, MINE = "Zyxtheirs", "Zyxmine"
+# The column that a record is called by.
+NAMING = {
+    model: next(field.name for field in model._meta.concrete_fields if field.name in ("name", "title", "subject"))
+    for model in OWNED
+}
 
 
 def label(model):
@@ -66,7 +71,7 @@ def rows(acme, own_only):
         made = []
         for user, name in ((person, MINE), (colleague, THEIRS)):
             owners = {attname.removesuffix("_id"): user for attname in model.owner_fields}
-            made.append(FACTORIES[model](tenant=acme, **owners, **{model.searched[0]: name}, **values))
+            made.append(FACTORIES[model](tenant=acme, **owners, **{NAMING[model]: name}, **values))
         for user in (person, colleague):
             # Their own names are no secret here, and are not what the pages are searched for.
             with unscoped(reason="test data"):
@@ -95,7 +100,9 @@ def test_lists_and_their_searches_filters_and_counts(route, fast, rows, client_f
     monkeypatch.setattr(route.viewset, "fast", fast)
     person, mine, theirs = rows(route.model)
     client = client_for(person)
-    queries = [{}, {"count": "true"}, {"ordering": "-created_at"}, {"search": "zyx"}, {"search": THEIRS}]
+    queries = [{}, {"count": "true"}, {"ordering": "-created_at"}]
+    if route.viewset.search_fields:
+        queries += [{"search": "zyx"}, {"search": THEIRS}]
     if "id__in" in route.viewset.filterset_class.base_filters:
         queries.append({"id__in": f"{mine.pk},{theirs.pk}"})
     for query in queries:
