@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0010_api_keys'),
-        ('tenants', '0006_setting_of_second_factor'),
+        ('tenants', '0010_setting_of_second_factor'),
     ]
 
     operations = [
