@@ -88,11 +88,19 @@ def _name_records(case):
         case.path_parameters = {**case.path_parameters, "id": record_id(resource)}
         case.headers = {name: value for name, value in (case.headers or {}).items() if name != "If-Match"}
     if isinstance(case.body, dict):
-        known = {name: value for name, value in KNOWN.items() if name in case.body}
-        if resource == "plugin-installations" and case.method == "PUT":
-            known["plugin"] = record_id("installed")
-        # To schemathesis "" is a sound UUID or date where null is one, too, until it looks again.
-        case.body = {name: value for name, value in case.body.items() if value != ""} | known
+        case.body = _known(case.body, case.method, resource)
+        if "ids" in case.body:
+            case.body["ids"] = [record_id(resource)]
+        if isinstance(case.body.get("set"), dict):
+            case.body["set"] = _known(case.body["set"], case.method, resource)
+
+
+def _known(body, method, resource):
+    known = {name: value for name, value in KNOWN.items() if name in body}
+    if resource == "plugin-installations" and method == "PUT":
+        known["plugin"] = record_id("installed")
+    # To schemathesis "" is a sound UUID or date where null is one, too, until it looks again.
+    return {name: value for name, value in body.items() if value != ""} | known
 
 
 def some(cases, most):
