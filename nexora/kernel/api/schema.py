@@ -99,7 +99,9 @@ class ApiSchema(AutoSchema):
                 return {200: {"type": "object", "required": list(counted), "properties": counted}}
         if self._shows_secret():
             return self.view.secret_serializer_class()
-        return super().get_response_serializers()
+        serializers = super().get_response_serializers()
+        is_put_off = self._action() == "create" and getattr(self.view, "created_status", 201) != 201
+        return {self.view.created_status: serializers} if is_put_off else serializers
 
     def _action(self):
         return getattr(self.view, "action", None)
@@ -125,7 +127,7 @@ class ApiSchema(AutoSchema):
             words = "Any text of your own: within 24 hours, the same request with it is answered again, not repeated."
             yield _header(idempotency.HEADER, words, {"type": "string", "pattern": f"^{idempotency.KEY.pattern}$"})
             words = "`true` where this is the answer of an earlier request with the same `Idempotency-Key`."
-            yield _header(idempotency.REPLAYED, words, response=[201 if self.view.action == "create" else 200])
+            yield _header(idempotency.REPLAYED, words, response=[self._good_status()])
 
     def _conditional_parameters(self):
         action = self.view.action
@@ -135,7 +137,10 @@ class ApiSchema(AutoSchema):
             yield _header(IF_MATCH, "The ETag of the record as you know it; 412 if it has changed since. `*`: any.")
         if action in viewsets.TAGGED and not self._shows_secret():
             words = "Hash of the full representation; not given with `fields`."
-            yield _header("ETag", words, response=[201 if action == "create" else 200])
+            yield _header("ETag", words, response=[self._good_status()])
+
+    def _good_status(self):
+        return self.view.created_status if self.view.action == "create" else 200
 
     def _fields_parameter(self):
         view = self.view

@@ -91,6 +91,7 @@ class TenantRecords(viewsets.GenericViewSet):
     action_rights              {extra action: right of nexora.policy}
     filtered_actions           those that take filters and more; the others take no parameter
     hosts                      which hosts serve it: "tenant", "platform" or both
+    created_status             what a POST to the list is answered with: 202 where what it asks for is yet to be done
     fast                       list and retrieve take the fast path: see nexora.kernel.api.fast
     bulk                       of a TenantViewSet: bulk-update and bulk-delete, see nexora.kernel.api.bulk
     secret_serializer_class    the serializer of a create's answer that shows a secret, this once: no answer is kept, so
@@ -107,6 +108,7 @@ class TenantRecords(viewsets.GenericViewSet):
     action_rights = {}
     filtered_actions = ("list", "export")
     hosts = (TENANT,)
+    created_status = 201
     # Whether a write asks the database if the person is still who the token says: where people could undo being
     # suspended or demoted. Elsewhere an access token holds for its few minutes.
     confirms_account = False
@@ -306,31 +308,16 @@ class TenantRecords(viewsets.GenericViewSet):
         return self.serializer_class
 
 
-class TenantViewSet(
-    Bulk,
-    Exported,
-    fast.FastList,
-    mixins.CreateModelMixin,
-    fast.FastRetrieve,
-    mixins.UpdateModelMixin,
-    mixins.DestroyModelMixin,
-    TenantRecords,
-):
-    """Everything that ModelViewSet does, and exports; writes of many records where it says `bulk = True`."""
-
+class CreateRecord(mixins.CreateModelMixin):
     def create(self, request, *args, **kwargs):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         self.perform_create(serializer)
         shown = self.secret_serializer_class(serializer.instance) if self.shows_secret() else serializer
-        return Response(shown.data, status=201, headers=self.get_success_headers(shown.data))
+        return Response(shown.data, status=self.created_status, headers=self.get_success_headers(shown.data))
 
     def perform_create(self, serializer):
         serializer.save(**self.maker(serializer.validated_data))
-
-    def perform_destroy(self, record):
-        ensure_may_take_along(self.request.user, record)
-        record.delete()
 
     def maker(self, given):
         """{attname: id} making the record the person's own, where the body names nobody."""
@@ -341,6 +328,23 @@ class TenantViewSet(
 
     def get_success_headers(self, data):
         return {"Location": f"{self.request.path}{data['id']}/"}
+
+
+class TenantViewSet(
+    Bulk,
+    Exported,
+    fast.FastList,
+    CreateRecord,
+    fast.FastRetrieve,
+    mixins.UpdateModelMixin,
+    mixins.DestroyModelMixin,
+    TenantRecords,
+):
+    """Everything that ModelViewSet does, and exports; writes of many records where it says `bulk = True`."""
+
+    def perform_destroy(self, record):
+        ensure_may_take_along(self.request.user, record)
+        record.delete()
 
 
 class ReadOnlyTenantViewSet(Exported, fast.FastList, fast.FastRetrieve, TenantRecords):
