@@ -24,6 +24,7 @@ from apps.accounts.models import (
     Attempt,
     AuditEvent,
     IdempotencyKey,
+    Invitation,
     RecoveryCode,
     RefreshToken,
     SecondFactor,
@@ -218,6 +219,14 @@ class AttemptFactory(TenantOwnedFactory):
     subject = LazyFunction(lambda: uuid4().hex * 2)
     count = 1
     last_at = LazyFunction(lambda: datetime.now(UTC))
+
+
+class InvitationFactory(TenantOwnedFactory):
+    class Meta:
+        model = Invitation
+
+    email = Sequence("invited{}@example.com".format)
+    expires_at = LazyFunction(lambda: datetime.now(UTC) + timedelta(hours=72))
 
 
 class AuditEventFactory(TenantOwnedFactory):

@@ -1,6 +1,6 @@
 from nexora.kernel.api.filters import TenantFilterSet, TrueFalseFilter
 
-from .models import APIKey, AuditEvent, User
+from .models import APIKey, AuditEvent, Invitation, User
 
 
 class UserFilterSet(TenantFilterSet):
@@ -15,6 +15,12 @@ class APIKeyFilterSet(TenantFilterSet):
     class Meta:
         model = APIKey
         fields = ["user", "prefix", "expires_at", "last_used_at"]
+
+
+class InvitationFilterSet(TenantFilterSet):
+    class Meta:
+        model = Invitation
+        fields = ["email", "role", "status", "expires_at", "created_at"]
 
 
 class AuditEventFilterSet(TenantFilterSet):

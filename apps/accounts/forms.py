@@ -10,7 +10,7 @@ from nexora.kernel import permissions
 from nexora.kernel.admin.forms import RecordForm
 from nexora.kernel.errors import Forbidden, NotSignedIn
 
-from .models import User
+from .models import Invitation, User
 from .services import signin
 from .services.attempts import TooManyAttempts
 
@@ -124,12 +124,8 @@ class PasswordForm(NewPassword):
         return self.user
 
 
-class UserForm(RecordForm):
-    """A person's account. Roles above the editor's own are not offered, and refused all the same."""
-
-    class Meta:
-        model = User
-        fields = ()
+class RoleForm(RecordForm):
+    """Of what gives somebody a role. Those above the editor's own are not offered, and refused all the same."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -151,6 +147,20 @@ class UserForm(RecordForm):
         return role
 
 
+class UserForm(RoleForm):
+    """A person's account."""
+
+    class Meta:
+        model = User
+        fields = ()
+
+
+class InvitationForm(RoleForm):
+    class Meta:
+        model = Invitation
+        fields = ()
+
+
 class UserAddForm(NewPassword, UserForm):
     def _post_clean(self):
         super()._post_clean()
@@ -162,3 +172,40 @@ class UserAddForm(NewPassword, UserForm):
                 self.add_error("password1", error)
             else:
                 self.instance.set_password(password)
+
+
+# -- Pages outside the admin
+
+
+class EmailForm(forms.Form):
+    email = forms.EmailField(
+        max_length=255, widget=forms.EmailInput(attrs={"autocomplete": "username", "autocapitalize": "none"})
+    )
+
+
+class NewPasswordForm(forms.Form):
+    """By the token of a mailed link."""
+
+    token = forms.CharField(max_length=255, widget=forms.HiddenInput)
+    password = forms.CharField(
+        strip=False,
+        max_length=1024,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="At least 10 characters, and nothing that others would guess.",
+    )
+    password_again = forms.CharField(
+        strip=False, max_length=1024, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
+    )
+
+    def clean(self):
+        cleaned = super().clean()
+        first, second = self.cleaned_data.get("password"), self.cleaned_data.get("password_again")
+        if first and second and first != second:
+            self.add_error("password_again", "The two entries differ.")
+        return cleaned
+
+
+class JoinForm(NewPasswordForm):
+    name = forms.CharField(max_length=255, label="Your name", widget=forms.TextInput(attrs={"autocomplete": "name"}))
+
+    field_order = ("token", "name", "password", "password_again")

@@ -3,7 +3,7 @@ from nexora.kernel.jobs import platform_task, task
 from nexora.kernel.scope import unscoped
 
 from .models import User
-from .services import answers, attempts, mails, sessions, unconfirmed
+from .services import answers, attempts, invitations, mails, passwords, sessions, unconfirmed
 
 
 @platform_task(cron="23 3 * * *")
@@ -44,3 +44,21 @@ def send_address_in_use(user_id):
         user = User.objects.filter(pk=user_id).first()
     if user:
         mails.send_address_in_use(user=user)
+
+
+@task(retry=mail.RETRIES)
+def send_invitation(invitation_id):
+    with unscoped(reason="where an invited address has an account, which its owner alone is told"):
+        home = invitations.home_of_invited(invitation_id)
+    invitations.send_invitation(invitation_id=invitation_id, home=home)
+
+
+@task(retry=mail.RETRIES)
+def send_password_reset(user_id):
+    """Of nobody where the address is unknown: the request is the same, and so is the job."""
+    passwords.send_password_reset(user_id=user_id)
+
+
+@task(retry=mail.RETRIES)
+def send_password_notice(user_id):
+    passwords.send_password_notice(user_id=user_id)

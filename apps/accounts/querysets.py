@@ -1,6 +1,7 @@
 from django.contrib.auth.hashers import make_password
 from django.db.models import Case, Exists, OuterRef, Q, When
 
+from nexora.kernel import clock
 from nexora.kernel.querysets import TenantManager, TenantQuerySet
 from nexora.kernel.scope import PLATFORM_TENANT_ID
 
@@ -37,3 +38,13 @@ class UserManager(TenantManager.from_queryset(UserQuerySet)):
         """A super_admin: always of the platform tenant."""
         values |= {"role": "super_admin", "status": "active", "tenant_id": PLATFORM_TENANT_ID, "email_verified": True}
         return self.create_user(email, password, **values)
+
+
+class InvitationQuerySet(TenantQuerySet):
+    def open(self):
+        """Those that can still be accepted."""
+        return self.pending().filter(expires_at__gt=clock.now())
+
+    def pending(self):
+        """Neither accepted nor revoked, whether in time or not: at most one of an address."""
+        return self.filter(status="pending")

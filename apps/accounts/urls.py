@@ -3,12 +3,13 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from . import viewsets
-from .views import browser, factors, sessions, signup, verification
+from .views import browser, factors, invitations, passwords, sessions, signup, verification
 
 app_name = "accounts"
 
 router = SimpleRouter()
 router.register("users", viewsets.UserViewSet, basename="user")
+router.register("invitations", viewsets.InvitationViewSet, basename="invitation")
 router.register("api-keys", viewsets.APIKeyViewSet, basename="apikey")
 router.register("audit-events", viewsets.AuditEventViewSet, basename="auditevent")
 
@@ -24,6 +25,9 @@ urlpatterns = [
     path("auth/second-factor/confirm/", factors.ConfirmationView.as_view(), name="second-factor-confirm"),
     path("auth/second-factor/recovery-codes/", factors.RecoveryCodesView.as_view(), name="second-factor-codes"),
     path("auth/second-factor/remove/", factors.RemovalView.as_view(), name="second-factor-remove"),
+    path("auth/invitations/accept/", invitations.AcceptView.as_view(), name="invitation-accept"),
+    path("auth/password-reset/", passwords.ResetRequestView.as_view(), name="password-reset"),
+    path("auth/password-reset/confirm/", passwords.ResetView.as_view(), name="password-reset-confirm"),
     path("auth/me/", sessions.MeView.as_view(), name="me"),
     *router.urls,
 ]
@@ -33,6 +37,9 @@ pages = [
     path("signup", signup.SignUpPage.as_view(), name="signup-page"),
     path("verify-email", verification.VerifyEmailPage.as_view(), name="verify-email-page"),
     path("verify-email/resend", verification.ResendPage.as_view(), name="verify-email-resend-page"),
+    path("join", invitations.JoinPage.as_view(), name="join-page"),
+    path("password-reset", passwords.ResetRequestPage.as_view(), name="password-reset-page"),
+    path("password-reset/confirm", passwords.ResetPage.as_view(), name="password-reset-confirm-page"),
 ]
 
 # Of the back office, beside the records' own.

@@ -1,14 +1,29 @@
 from drf_spectacular.utils import extend_schema
-from rest_framework import status
+from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from nexora.kernel.api.viewsets import PLATFORM, TENANT, ReadOnlyTenantViewSet, TenantViewSet
+from nexora.kernel.api.fast import FastList, FastRetrieve
+from nexora.kernel.api.viewsets import (
+    PLATFORM,
+    TENANT,
+    CreateRecord,
+    Exported,
+    ReadOnlyTenantViewSet,
+    TenantRecords,
+    TenantViewSet,
+)
 
-from .filters import APIKeyFilterSet, AuditEventFilterSet, UserFilterSet
-from .models import APIKey, AuditEvent, User
-from .serializers import APIKeySerializer, AuditEventSerializer, IssuedAPIKeySerializer, UserSerializer
-from .services import factors
+from .filters import APIKeyFilterSet, AuditEventFilterSet, InvitationFilterSet, UserFilterSet
+from .models import APIKey, AuditEvent, Invitation, User
+from .serializers import (
+    APIKeySerializer,
+    AuditEventSerializer,
+    InvitationSerializer,
+    IssuedAPIKeySerializer,
+    UserSerializer,
+)
+from .services import factors, invitations
 from .services.keys import issue_key, revoke_key
 
 
@@ -56,6 +71,36 @@ class APIKeyViewSet(TenantViewSet):
 
     def perform_destroy(self, key):
         revoke_key(key=key)
+
+
+class InvitationViewSet(Exported, FastList, CreateRecord, FastRetrieve, mixins.DestroyModelMixin, TenantRecords):
+    """Who is asked to join. Deleting an invitation revokes it: its link is dead, and it stays in the list.
+
+    Every invitation is answered alike, whether or not its address has an account, here or elsewhere: that its owner
+    alone is told, by mail. One address has one open invitation; inviting it again renews that.
+    """
+
+    queryset = Invitation.objects.all()
+    serializer_class = InvitationSerializer
+    filterset_class = InvitationFilterSet
+    ordering = ("-created_at",)
+    ordering_fields = ("created_at", "expires_at")
+    fast = True
+    created_status = status.HTTP_202_ACCEPTED
+    action_rights = {"resend": "update"}
+
+    def perform_create(self, serializer):
+        serializer.save(actor=self.request.user, tenant_id=self.request.user.tenant_id)
+
+    def perform_destroy(self, invitation):
+        invitations.revoke_invitation(invitation=invitation)
+
+    @extend_schema(request=None, responses={202: InvitationSerializer})
+    @action(detail=True, methods=["post"])
+    def resend(self, request, pk=None):
+        """Mail another link that is good for another 72 hours. The link before is dead at once."""
+        invitation = invitations.resend_invitation(actor=request.user, invitation=self.get_object())
+        return Response(self.get_serializer(invitation).data, status=status.HTTP_202_ACCEPTED)
 
 
 class AuditEventViewSet(ReadOnlyTenantViewSet):

@@ -21,6 +21,8 @@ BUDGET = {
     # As the single ones; all events of a request are stored together.
     "bulk_update": 3,
     "bulk_delete": 4,
+    # Find it, lock it, change it, publish, and leave a mail to the worker.
+    "resend": 5,
 }
 
 # {(route, action): statements}, each above its budget for the reason given.

@@ -42,6 +42,7 @@ UNSAYABLE = {
         "organisation|name|subdomain",
         "Use one line|A name holds no|This name is reserved",
     ),
+    "only its mail knows what a link holds": ("token", "This (invitation|link) has been used"),
     "a password's strength": ("password", "This password is too|The password is too"),
     "needed in a POST, not in a PUT, of one schema": ("password", "This field is required"),
     "given in a POST only": (".*", "Read-only\\. Leave it out"),

@@ -14,6 +14,7 @@ RIGHTS = {
     "domains": (READ, CRUD),
     "request_counts": (READ, CRUD),
     "users": (CRUD, CRUD),
+    "invitations": (CRUD, CRUD),
     "refresh_tokens": (CRUD, CRUD),
     "second_factors": (CRUD, CRUD),
     "recovery_codes": (CRUD, CRUD),

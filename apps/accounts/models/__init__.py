@@ -1,6 +1,7 @@
 from .answers import IdempotencyKey
 from .attempts import Attempt
 from .factors import RecoveryCode, SecondFactor
+from .invitations import Invitation
 from .keys import APIKey
 from .people import LastAdmin, User
 from .sessions import RefreshToken
@@ -11,6 +12,7 @@ __all__ = [
     "Attempt",
     "AuditEvent",
     "IdempotencyKey",
+    "Invitation",
     "LastAdmin",
     "RecoveryCode",
     "RefreshToken",

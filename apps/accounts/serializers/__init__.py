@@ -1,4 +1,6 @@
+from .invitations import AcceptanceSerializer, InvitationSerializer
 from .keys import APIKeySerializer, IssuedAPIKeySerializer
+from .passwords import ResetRequestSerializer, ResetSerializer
 from .people import MeSerializer, UserSerializer
 from .sessions import CredentialsSerializer, EndedSerializer, RefreshSerializer, TokenPairSerializer
 from .signup import AcceptedSerializer, SignUpSerializer
@@ -7,15 +9,19 @@ from .verification import EmailAddressSerializer, EmailTokenSerializer, Verified
 
 __all__ = [
     "APIKeySerializer",
+    "AcceptanceSerializer",
     "AcceptedSerializer",
     "AuditEventSerializer",
     "CredentialsSerializer",
     "EmailAddressSerializer",
     "EmailTokenSerializer",
     "EndedSerializer",
+    "InvitationSerializer",
     "IssuedAPIKeySerializer",
     "MeSerializer",
     "RefreshSerializer",
+    "ResetRequestSerializer",
+    "ResetSerializer",
     "SignUpSerializer",
     "TokenPairSerializer",
     "UserSerializer",

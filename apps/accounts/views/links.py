@@ -1,0 +1,46 @@
+"""Pages that a mailed secret opens."""
+
+from contextlib import suppress
+
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_post_parameters
+
+from nexora.kernel.errors import NexoraError
+from nexora.kernel.pages import refusal
+
+from .pages import DONE, LinkPage
+
+
+# No token against forgery: no cookie counts here, and the link is itself the proof. A browser that sends no referrer
+# says that the form is from nowhere (`Origin: null`), which that check refuses.
+@method_decorator(csrf_exempt, name="dispatch")
+@method_decorator(sensitive_post_parameters(), name="dispatch")
+class SecretPage(LinkPage):
+    """Says at once that a link is not valid, before anybody fills in a form.
+
+    look_up   override: what the token stands for; a NexoraError is the whole page
+    found     what it answered
+    """
+
+    found = None
+
+    def look_up(self, token):
+        raise NotImplementedError
+
+    def get(self, request):
+        if DONE not in request.GET:
+            try:
+                self.found = self.look_up(request.GET.get("token", ""))
+            except NexoraError as error:
+                response = refusal(request, error)
+                response["Referrer-Policy"] = "no-referrer"
+                return response
+        return super().get(request)
+
+    def show(self, form, **how):
+        if form.is_bound and self.found is None:
+            # The page of a mistake says what the first one said.
+            with suppress(NexoraError):
+                self.found = self.look_up(form.data.get("token", ""))
+        return super().show(form, **how)
