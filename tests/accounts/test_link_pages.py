@@ -157,6 +157,12 @@ def test_nobody_is_told_the_address_of_a_link(path, is_good, browser, join_token
     assert token not in caplog.text
 
 
+def test_every_page_of_a_link_takes_the_form_of_a_browser_that_sends_no_referrer(browser):
+    """403 would be the check against forgery."""
+    for path in (JOIN, CONFIRM, "/verify-email"):
+        assert post(browser, path, filled_in("made-up")).status_code == 400
+
+
 def test_a_look_at_a_link_uses_it_up_for_nobody(browser, join_token, acme):
     """Mail filters open every link."""
     token = join_token()

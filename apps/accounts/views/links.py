@@ -3,7 +3,6 @@
 from contextlib import suppress
 
 from django.utils.decorators import method_decorator
-from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
 
 from nexora.kernel.errors import NexoraError
@@ -12,9 +11,6 @@ from nexora.kernel.pages import refusal
 from .pages import DONE, LinkPage
 
 
-# No token against forgery: no cookie counts here, and the link is itself the proof. A browser that sends no referrer
-# says that the form is from nowhere (`Origin: null`), which that check refuses.
-@method_decorator(csrf_exempt, name="dispatch")
 @method_decorator(sensitive_post_parameters(), name="dispatch")
 class SecretPage(LinkPage):
     """Says at once that a link is not valid, before anybody fills in a form.
