@@ -24,12 +24,16 @@ _actor = ContextVar("nexora_actor", default=None)
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who writes: a person of `tenant_id`, or, without an id, the system. `address` is the client's IP address."""
+    """Who writes: a person of `tenant_id`, or, without an id, the system. `address` is the client's IP address.
+
+    `session_id` is the session in which a person does it, where there is one.
+    """
 
     id: UUID | None
     label: str
     tenant_id: UUID | None = None
     address: str | None = None
+    session_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,15 @@ def batch():
     if pending:
         for read in _readers:
             read(pending)
+
+
+def flush():
+    """Inside a `batch()`: hand what is collected to the readers now, so that thousands of events need not be kept."""
+    pending = _pending.get()
+    if pending:
+        taken, pending[:] = list(pending), []
+        for read in _readers:
+            read(taken)
 
 
 def actor():

@@ -162,6 +162,17 @@ def test_a_batch_that_fails_is_not_told(in_acme, heard):
     assert only(heard).label == "Grace"
 
 
+def test_a_long_batch_may_tell_what_it_has_so_far(in_acme, heard):
+    with transaction.atomic(), batch():
+        for number in range(5):
+            Customer(name=f"Customer {number}").save()
+            if number % 2:
+                events.flush()
+    assert [len(changes) for changes in heard] == [2, 2, 1]
+    events.flush()
+    assert len(heard) == 3, "outside a batch there is nothing to tell"
+
+
 def test_an_empty_batch_is_not_told(heard):
     with batch():
         pass

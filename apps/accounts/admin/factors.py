@@ -1,4 +1,5 @@
 from django.contrib import admin
+from django.urls import reverse
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from nexora.kernel.admin import TenantModelAdmin
@@ -6,7 +7,10 @@ from nexora.kernel.admin.site import account_link
 
 from ..models import SecondFactor
 
-account_link("Second factor", "signin:second-factor")
+
+@account_link
+def own_factor(request):
+    return {"title": "Second factor", "link": reverse("signin:second-factor")}
 
 
 @admin.register(SecondFactor)

@@ -44,9 +44,10 @@ def sidebar_group(function):
 _account_links = []
 
 
-def account_link(title, page):
-    """Put a link to the page called `page` into everybody's account menu."""
-    _account_links.append((title, page))
+def account_link(function):
+    """Register a function of the request that answers {"title", "link"}: an entry of everybody's own menu."""
+    _account_links.append(function)
+    return function
 
 
 class Autocomplete(AutocompleteJsonView):
@@ -137,7 +138,7 @@ class NexoraAdminSite(UnfoldAdminSite):
             "site_favicons": [Favicon(href=static("nexora/mark.svg"), rel="icon", type="image/svg+xml")],
             "account_links": [
                 {"title": "Change password", "link": reverse(f"{self.name}:password_change")},
-                *({"title": title, "link": reverse(page)} for title, page in _account_links),
+                *(make(request) for make in _account_links if context["has_permission"]),
                 {"title": "API documentation", "link": "/api/v1/docs/"},
             ],
         }
@@ -163,7 +164,8 @@ class NexoraAdminSite(UnfoldAdminSite):
     def password_change(self, request, extra_context=None):
         # One's own account is of the host's tenant, wherever a super_admin is at work just now.
         with tenant_scope(request.tenant.id):
-            response = super().password_change(request, extra_context)
+            # Django's, which asks the site for its form; the theme's has one of its own.
+            response = super(UnfoldAdminSite, self).password_change(request, extra_context)
             return response.render() if hasattr(response, "render") else response
 
     def autocomplete_view(self, request):

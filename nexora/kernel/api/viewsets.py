@@ -176,6 +176,7 @@ class TenantRecords(viewsets.GenericViewSet):
         return self.answer(handler)
 
     def write(self, handler):
+        self.before_transaction()
         with transaction.atomic():
             if self.confirms_account:
                 self.request.successful_authenticator.ensure_current(self.request.user)
@@ -186,6 +187,9 @@ class TenantRecords(viewsets.GenericViewSet):
             if response.status_code >= 400:
                 transaction.set_rollback(True)
         return response
+
+    def before_transaction(self):
+        """Override for what must stay although the write is refused."""
 
     def answer(self, handler):
         response = handler(self.request, *self.args, **self.kwargs)
