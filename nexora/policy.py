@@ -10,6 +10,7 @@ from nexora.kernel.permissions import EVERYBODY, PEOPLE, SIGNED_IN, Policy
 VIEW = "view"
 OWN = "view create update:own delete:own"
 FULL = "view create update delete"
+MINE = "view:own delete:own"
 KEYS = "view:own create delete:own"
 
 # Addresses that are about no record of the table below.
@@ -18,6 +19,7 @@ DOORS = {
     "accounts:token-refresh": EVERYBODY,
     "accounts:token-logout": EVERYBODY,
     "accounts:token-logout-all": PEOPLE,
+    "accounts:own-password": PEOPLE,
     "accounts:signup": EVERYBODY,
     "accounts:verify-email": EVERYBODY,
     "accounts:verify-email-resend": EVERYBODY,
@@ -41,7 +43,7 @@ POLICY = Policy(
         "tenants.domain":                 (VIEW, VIEW,             VIEW,              VIEW,             FULL),
         "accounts.user":                  (VIEW, "view update:own", "view update:own", FULL,            FULL),
         "accounts.invitation":            ("",   "",               "",                FULL,             FULL),
-        "accounts.refreshtoken":          ("",   "",               "",                "view delete",    "view delete"),
+        "accounts.refreshtoken":          (MINE, MINE,             MINE,              "view delete",    "view delete"),
         "accounts.apikey":                ("",   KEYS,             KEYS,              FULL,             "view delete"),
         "accounts.secondfactor":          ("",   "",               "",                VIEW,             VIEW),
         "accounts.auditevent":            ("",   "",               "",                VIEW,             VIEW),

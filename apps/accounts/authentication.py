@@ -1,7 +1,7 @@
 """Who is asking: by password for a session, by access token or key for the API. All stay inside the host's tenant."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.contrib.auth.backends import BaseBackend
@@ -56,6 +56,7 @@ class TokenUser:
     role: str
     tenant_id: UUID
     name: str
+    session_id: UUID | None = field(default=None, kw_only=True)
 
     is_authenticated = True
     is_anonymous = False
@@ -107,7 +108,8 @@ class TenantJWTAuthentication(JWTStatelessUserAuthentication):
 
     def get_user(self, token):
         try:
-            return TokenUser(UUID(token["sub"]), token["role"], UUID(token["tenant"]), token["name"])
+            claims = UUID(token["sub"]), token["role"], UUID(token["tenant"]), token["name"]
+            return TokenUser(*claims, session_id=UUID(token["sid"]))
         except (KeyError, ValueError, AttributeError, TypeError) as error:
             raise InvalidToken("The access token lacks a claim. Sign in again.") from error
 
@@ -130,7 +132,8 @@ class TenantJWTAuthentication(JWTStatelessUserAuthentication):
         if user.tenant_id != scope.current_tenant_id():
             raise InvalidToken("This access token belongs to another organisation's host.")
         request._request.is_identified = True
-        events.identify(events.Actor(user.id, user.name, user.tenant_id, request.META.get("REMOTE_ADDR") or None))
+        address = request.META.get("REMOTE_ADDR") or None
+        events.identify(events.Actor(user.id, user.name, user.tenant_id, address, user.session_id))
         return found
 
 

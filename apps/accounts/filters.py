@@ -1,6 +1,6 @@
 from nexora.kernel.api.filters import TenantFilterSet, TrueFalseFilter
 
-from .models import APIKey, AuditEvent, Invitation, User
+from .models import APIKey, AuditEvent, Invitation, RefreshToken, User
 
 
 class UserFilterSet(TenantFilterSet):
@@ -21,6 +21,12 @@ class InvitationFilterSet(TenantFilterSet):
     class Meta:
         model = Invitation
         fields = ["email", "role", "status", "expires_at", "created_at"]
+
+
+class SessionFilterSet(TenantFilterSet):
+    class Meta:
+        model = RefreshToken
+        fields = ["user", "kind", "created_at", "last_used_at", "expires_at"]
 
 
 class AuditEventFilterSet(TenantFilterSet):

@@ -3,15 +3,15 @@
 from django import forms
 from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
 from django.core.exceptions import ValidationError
-from unfold.forms import AuthenticationForm
+from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.widgets import UnfoldAdminPasswordToggleWidget, UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from nexora.kernel import permissions
 from nexora.kernel.admin.forms import RecordForm
-from nexora.kernel.errors import Forbidden, NotSignedIn
+from nexora.kernel.errors import Forbidden, Invalid, NotSignedIn
 
 from .models import Invitation, User
-from .services import signin
+from .services import own_password, signin
 from .services.attempts import TooManyAttempts
 
 
@@ -122,6 +122,21 @@ class PasswordForm(NewPassword):
         self.user.set_password(self.cleaned_data["password1"])
         self.user.save()
         return self.user
+
+
+class OwnPasswordForm(AdminOwnPasswordChangeForm):
+    """A wrong old password counts as a failed sign-in: whoever finds a browser open cannot guess."""
+
+    def clean_old_password(self):
+        password = self.cleaned_data["old_password"]
+        person = own_password.find_active(user_id=self.user.pk)
+        try:
+            own_password.confirm_own_password(user=person, password=password)
+        except Invalid as error:
+            raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect") from error
+        except TooManyAttempts as error:
+            raise ValidationError(error.detail, code=error.code) from error
+        return password
 
 
 class RoleForm(RecordForm):

@@ -1,6 +1,11 @@
+from django.contrib import messages
+from django.contrib.auth import logout
+
 from apps.tenants.services.inside import tenant_inside
 from nexora.kernel import events
 from nexora.kernel.scope import unscoped
+
+from .services import browsers
 
 
 def admin_path(request):
@@ -8,18 +13,29 @@ def admin_path(request):
 
 
 class ActorMiddleware:
-    """Says who acts: for the admin, the signed-in person; for the API, whoever its token names later on."""
+    """Says who acts: for the admin, the signed-in person; for the API, whoever its token names later on.
+
+    A browser whose session has been ended is signed out first. Before the scope is left: the session is of this host.
+    """
 
     def __init__(self, get_response):
         self.get_response = get_response
 
     def __call__(self, request):
-        actor = None
-        if admin_path(request) and request.user.is_authenticated:
-            user = request.user
-            actor = events.Actor(user.pk, str(user), user.tenant_id, request.META.get("REMOTE_ADDR") or None)
-        with events.acting_as(actor):
+        with events.acting_as(self.actor(request) if admin_path(request) else None):
             return self.get_response(request)
+
+    @staticmethod
+    def actor(request):
+        user = request.user
+        if not user.is_authenticated:
+            return None
+        session_id = browsers.use_browser_session(request=request, user=user)
+        if session_id is None:
+            logout(request)
+            messages.info(request, "This session has ended. Sign in again.")
+            return None
+        return events.Actor(user.pk, str(user), user.tenant_id, request.META.get("REMOTE_ADDR") or None, session_id)
 
 
 class PlatformAdminMiddleware:

@@ -1,4 +1,4 @@
-from django.contrib.auth.signals import user_logged_in
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.dispatch import receiver
 
 from nexora.kernel import clock, events
@@ -7,6 +7,7 @@ from nexora.kernel.scope import PLATFORM_TENANT_ID, tenant_scope
 
 from . import jobs
 from .models import AuditEvent, User
+from .services import browsers
 
 # Django's own would save the user, and every sign-in would stand in the audit trail as a change of the account.
 user_logged_in.disconnect(dispatch_uid="update_last_login")
@@ -15,6 +16,19 @@ user_logged_in.disconnect(dispatch_uid="update_last_login")
 @receiver(user_logged_in)
 def note_last_login(sender, user, **kwargs):
     User.objects.filter(pk=user.pk).unpublished("a sign-in is no edit").update(last_login=clock.now())
+
+
+@receiver(user_logged_in)
+def open_session(sender, request, user, **kwargs):
+    browsers.open_browser_session(request=request, user=user)
+
+
+@receiver(user_logged_out)
+def close_session(sender, request, user, **kwargs):
+    if user is not None:
+        # A super_admin may be at work in another tenant; the session is of their own.
+        with tenant_scope(user.tenant_id):
+            browsers.close_browser_session(request=request)
 
 
 @events.reader

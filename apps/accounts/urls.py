@@ -3,7 +3,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from . import viewsets
-from .views import browser, factors, invitations, passwords, sessions, signup, verification
+from .views import browser, factors, invitations, own_password, passwords, sessions, signup, verification
 
 app_name = "accounts"
 
@@ -11,6 +11,7 @@ router = SimpleRouter()
 router.register("users", viewsets.UserViewSet, basename="user")
 router.register("invitations", viewsets.InvitationViewSet, basename="invitation")
 router.register("api-keys", viewsets.APIKeyViewSet, basename="apikey")
+router.register("sessions", viewsets.SessionViewSet, basename="session")
 router.register("audit-events", viewsets.AuditEventViewSet, basename="auditevent")
 
 urlpatterns = [
@@ -28,6 +29,7 @@ urlpatterns = [
     path("auth/invitations/accept/", invitations.AcceptView.as_view(), name="invitation-accept"),
     path("auth/password-reset/", passwords.ResetRequestView.as_view(), name="password-reset"),
     path("auth/password-reset/confirm/", passwords.ResetView.as_view(), name="password-reset-confirm"),
+    path("auth/password/", own_password.OwnPasswordView.as_view(), name="own-password"),
     path("auth/me/", sessions.MeView.as_view(), name="me"),
     *router.urls,
 ]

@@ -1,6 +1,7 @@
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
+from rest_framework.mixins import DestroyModelMixin
 from rest_framework.response import Response
 
 from nexora.kernel.api.fast import FastList, FastRetrieve
@@ -14,16 +15,17 @@ from nexora.kernel.api.viewsets import (
     TenantViewSet,
 )
 
-from .filters import APIKeyFilterSet, AuditEventFilterSet, InvitationFilterSet, UserFilterSet
-from .models import APIKey, AuditEvent, Invitation, User
+from .filters import APIKeyFilterSet, AuditEventFilterSet, InvitationFilterSet, SessionFilterSet, UserFilterSet
+from .models import APIKey, AuditEvent, Invitation, RefreshToken, User
 from .serializers import (
     APIKeySerializer,
     AuditEventSerializer,
     InvitationSerializer,
     IssuedAPIKeySerializer,
+    SessionSerializer,
     UserSerializer,
 )
-from .services import factors, invitations
+from .services import factors, invitations, own_password
 from .services.keys import issue_key, revoke_key
 
 
@@ -46,6 +48,28 @@ class UserViewSet(TenantViewSet):
         """Take the second factor of somebody who has lost it away, and end their sessions. Not your own."""
         factors.reset_second_factor(user=self.get_object(), actor=request.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    # Whether whoever sends this has shown that they know their own password.
+    knows_password = False
+
+    def before_transaction(self):
+        user, body = self.request.user, self.request.data
+        changes_password = self.action in ("update", "partial_update") and isinstance(body, dict) and "password" in body
+        if changes_password and self.requested_id() == user.pk:
+            person = own_password.find_active(user_id=user.pk)
+            own_password.confirm_own_password(user=person, password=body.get("current_password"))
+            self.knows_password = True
+
+
+class SessionViewSet(DestroyModelMixin, ReadOnlyTenantViewSet):
+    """Where people are signed in: one's own sessions, to an admin everybody's. Deleting one ends it at once."""
+
+    queryset = RefreshToken.objects.all()
+    serializer_class = SessionSerializer
+    filterset_class = SessionFilterSet
+    ordering = ("-created_at",)
+    fast = True
+    hosts = (TENANT, PLATFORM)
 
 
 class APIKeyViewSet(TenantViewSet):

@@ -13,6 +13,7 @@ from schemathesis.generation.feedback import FeedbackSources
 from schemathesis.pytest._test_builder import build_operation_test
 
 from nexora.kernel.api.documents import PlatformGenerator
+from tests.factories import PASSWORD
 
 GENERATORS = {"tenant": SchemaGenerator, "platform": PlatformGenerator}
 # `make test FUZZ=…`: how many random requests there are of each operation, beside those at every limit of its schema.
@@ -46,7 +47,11 @@ KNOWN = {
     "plugin": record_id("plugins"),
     "tenant": record_id("tenants"),
     "role": "guest",
+    "to": record_id("successor"),
+    "hand_over_to": record_id("successor"),
     "password": "correct-horse-battery",
+    "new_password": "correct-horse-battery",
+    "current_password": PASSWORD,
     "trigger": {"type": "deal.created"},
     "scopes": ["crm.customer:read"],
     "expires_at": "2099-01-01T00:00:00Z",

@@ -43,7 +43,8 @@ UNSAYABLE = {
         "Use one line|A name holds no|This name is reserved",
     ),
     "only its mail knows what a link holds": ("token", "This (invitation|link) has been used"),
-    "a password's strength": ("password", "This password is too|The password is too"),
+    "a password's strength": ("(new_)?password", "This password is too|The password is too"),
+    "only its owner knows the present one": ("current_password", "Send your present password"),
     "needed in a POST, not in a PUT, of one schema": ("password", "This field is required"),
     "given in a POST only": (".*", "Read-only\\. Leave it out"),
     "a moment to come": ("expires_at", "This is past"),
@@ -79,6 +80,7 @@ def acme(db):
 def records(acme):
     """{resource: record}, one of each, with the id that the requests name; they belong together."""
     made = {"tenants": acme}
+    UserFactory(id=generated.record_id("successor"), tenant=acme)
     for route in routes.ALL:
         resource = route.address("x").split("/")[3]
         if not route.is_detail or resource in made or route.model not in FACTORIES:

@@ -4,11 +4,13 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny
 
+from apps.accounts.models import Attempt
 from apps.crm.filters import CustomerFilterSet
 from apps.crm.models import Customer, Deal
 from apps.crm.serializers import CustomerSerializer, DealSerializer
 from nexora.kernel.api.serializers import TenantModelSerializer
 from nexora.kernel.api.viewsets import TenantViewSet
+from nexora.kernel.scope import tenant_scope
 from tests.factories import CustomerFactory
 
 SOUND = {
@@ -112,6 +114,14 @@ def test_a_write_locks_its_row_inside_one_transaction(client_for, acme, admin):
     with CaptureQueriesContext(connection) as queries:
         client.delete(f"/api/v1/customers/{customer.pk}/")
     assert any("FOR UPDATE" in q["sql"] for q in queries)
+
+
+def test_what_is_counted_before_the_transaction_stays_though_the_write_is_refused(member, client_for):
+    client = client_for(member)
+    body = {"password": "correct-horse-9", "current_password": "guess"}
+    assert client.patch(f"/api/v1/users/{member.pk}/", body).status_code == 400
+    with tenant_scope(member.tenant_id):
+        assert Attempt.objects.count() == 2, "one for the account, one for the address"
 
 
 def test_options_lists_the_methods(client_for, guest):

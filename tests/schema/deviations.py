@@ -14,10 +14,11 @@ TENANT_DEFAULT = "current_tenant()"
 PRIMARY_KEYS = {"activities": ("tenant_id", "id")}
 
 # "A tenant_id column in all tables", says the seed, and leaves it out of its own refresh_tokens.
-NOT_NULL_ADDITIONS = {("refresh_tokens", "tenant_id")}
+# A session that nobody says more of is the API's.
+NOT_NULL_ADDITIONS = {("refresh_tokens", "tenant_id"), ("refresh_tokens", "kind")}
 
 # Checks of ours beside the seed's.
-CHECKS = {"users": {"users_super_admin_platform_check"}}
+CHECKS = {"users": {"users_super_admin_platform_check"}, "refresh_tokens": {"refresh_tokens_kind_check"}}
 
 # Seed tables that are no tenant's own rows: their keys stay one column wide.
 GLOBAL_TARGETS = {"tenants", "plugins"}

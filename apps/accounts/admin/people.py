@@ -1,7 +1,5 @@
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponseRedirect
+from django.http import HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
@@ -15,9 +13,12 @@ from nexora.kernel.admin import TenantModelAdmin
 from nexora.kernel.admin.filters import MomentRangeFilter
 from nexora.kernel.admin.links import change_url, list_url
 
-from ..forms import PasswordForm, UserAddForm, UserForm
+from ..forms import OwnPasswordForm, PasswordForm, UserAddForm, UserForm
 from ..models import APIKey, User
 from ..services import factors
+from .leaving import Leaving
+
+admin.site.password_change_form = OwnPasswordForm
 
 ROLE_TONES = {
     User.Role.SUPER_ADMIN: "danger",
@@ -29,7 +30,7 @@ STATUS_TONES = {User.Status.ACTIVE: "success", User.Status.INACTIVE: "", User.St
 
 
 @admin.register(User)
-class UserAdmin(TenantModelAdmin):
+class UserAdmin(Leaving, TenantModelAdmin):
     icon = "person"
     form = UserForm
     list_display = ["name_and_email", "role_badge", "status_badge", "second_factor", "email_verified", "last_login"]
@@ -50,7 +51,7 @@ class UserAdmin(TenantModelAdmin):
         ("Password", {"fields": ["password1", "password2"]}),
     ]
     readonly_fields = ["second_factor", "last_login", "api_keys"]
-    actions_detail = ["set_password", "reset_second_factor"]
+    actions_detail = ["set_password", "sessions", "sign_out", "reset_second_factor"]
 
     def narrow_queryset(self, request, queryset):
         return queryset.with_second_factor()
@@ -91,19 +92,14 @@ class UserAdmin(TenantModelAdmin):
 
     # -- Passwords
 
-    def get_actions_detail(self, request, object_id):
-        user = self.get_object(request, unquote(object_id))
-        may_edit = user is not None and self.has_change_permission(request, user)
-        return super().get_actions_detail(request, object_id) if may_edit else []
+    def has_set_password_permission(self, request, object_id=None):
+        user = self._found(request, object_id)
+        return user is not None and self.has_change_permission(request, user)
 
-    @action(description="Set password", icon="key", url_path="set-password")
+    @action(description="Set password", icon="key", url_path="set-password", permissions=["set_password"])
     @method_decorator(sensitive_post_parameters())
     def set_password(self, request, object_id):
-        user = self.get_object(request, unquote(object_id))
-        if user is None:
-            raise Http404
-        if not self.has_change_permission(request, user):
-            raise PermissionDenied
+        user = self._person(request, object_id)
         if user.pk == request.user.pk:
             # One's own is changed by who knows the old one.
             return HttpResponseRedirect(reverse("admin:password_change"))
@@ -133,20 +129,20 @@ class UserAdmin(TenantModelAdmin):
         permissions=["reset_second_factor"],
     )
     def reset_second_factor(self, request, object_id):
-        user = self.get_object(request, unquote(object_id))
+        user = self._person(request, object_id)
         if request.method == "POST":
             factors.reset_second_factor(user=user, actor=request.user)
             self.message_user(request, f"{user} has no second factor now; their sessions have ended.", messages.SUCCESS)
             return HttpResponseRedirect(change_url(user))
         context = {"title": f"Reset the second factor of {user}", "person": user, "opts": self.opts}
-        context["is_mandatory"] = user is not None and factors.is_mandatory(user)
+        context["is_mandatory"] = factors.is_mandatory(user)
         return TemplateResponse(
             request, "admin/second_factor/reset.html", {**self.admin_site.each_context(request), **context}
         )
 
     def has_reset_second_factor_permission(self, request, object_id=None):
         """Never of one's own, which takes a code of it."""
-        user = object_id and self.get_object(request, unquote(str(object_id)))
+        user = self._found(request, object_id)
         return bool(
             user
             and user.has_second_factor

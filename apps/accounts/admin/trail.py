@@ -26,6 +26,9 @@ ACTION_TONES = {
     "exported": "primary",
     "signed_in": "",
     "sign_in_failed": "warning",
+    "password_refused": "warning",
+    "ended": "",
+    "sessions_ended": "",
 }
 
 
@@ -93,7 +96,7 @@ class AuditEventAdmin(TenantModelAdmin):
 
 def record_url(event):
     """Where the record of an event is shown, unless it is gone."""
-    if event.record_id is None or event.action == "deleted":
+    if event.record_id is None or event.action in ("deleted", "ended"):
         return ""
     try:
         return reverse(f"admin:{event.resource.replace('.', '_')}_change", args=[event.record_id])

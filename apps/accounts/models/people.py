@@ -1,10 +1,12 @@
 """Who works here."""
 
+import hashlib
+
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.hashers import check_password, make_password
-from django.db import models, transaction
+from django.db import connection, models, transaction
 
-from nexora.kernel import fields, permissions
+from nexora.kernel import events, fields, permissions
 from nexora.kernel.db.indexes import SeedIndex, few_values, newest_first, ranged, tenant_id_key
 from nexora.kernel.errors import Conflict
 from nexora.kernel.fields import EmailAddressField
@@ -134,8 +136,14 @@ class User(AbstractBaseUser, TenantModel):
                 self._ensure_another_admin()
             super().save(**kwargs)
             if {"role", "status", "password"} & changed.keys():
-                # What the person holds was issued to what they were before.
-                self.refresh_tokens.unpublished("sessions are no business records").delete()
+                self._end_sessions(changed)
+
+    def _end_sessions(self, changed):
+        """What the person holds was issued to what they were before; whoever changes their own password stays in."""
+        ended, actor = self.refresh_tokens.all(), events.actor()
+        if actor and actor.id == self.pk and actor.session_id and not {"role", "status"} & changed.keys():
+            ended = ended.exclude(pk=actor.session_id)
+        ended.unpublished("sessions are no business records").delete()
 
     def delete(self, using=None, keep_parents=False):
         with transaction.atomic():
@@ -149,13 +157,22 @@ class User(AbstractBaseUser, TenantModel):
         return self.role == self._top_role() and self.status == self.Status.ACTIVE
 
     def _ensure_another_admin(self):
-        """Conflict if this person is the tenant's last admin. Locks them all: of two removals, one waits."""
+        """Conflict if this person is the tenant's last admin. Of two removals at the same time, one waits."""
         admins = User.objects.filter(tenant_id=self.tenant_id, role=self._top_role(), status=self.Status.ACTIVE)
-        ids = list(admins.order_by("pk").select_for_update().values_list("pk", flat=True))
-        if ids == [self.pk]:
+        if admins.filter(pk=self.pk).select_for_update(no_key=True).first() is None:
+            return
+        with connection.cursor() as cursor:
+            # Not the rows of the other admins: two who leave hold their own already, and would wait for each other.
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [self._removal_lock()])
+        if not admins.exclude(pk=self.pk).exists():
             raise LastAdmin(
                 f"{self} is the last active {self._top_role().label.lower()} here. Make somebody else one first."
             )
+
+    def _removal_lock(self):
+        """A number for PostgreSQL's advisory locks, of the tenant's own."""
+        text = f"removal of an admin|{self.tenant_id}"
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), signed=True)
 
     def check_password(self, raw_password):
         """As Django's, but a stronger hash of the same password is no change that a trail should show."""

@@ -1,8 +1,9 @@
 from .invitations import AcceptanceSerializer, InvitationSerializer
 from .keys import APIKeySerializer, IssuedAPIKeySerializer
+from .own_password import OwnPasswordSerializer
 from .passwords import ResetRequestSerializer, ResetSerializer
 from .people import MeSerializer, UserSerializer
-from .sessions import CredentialsSerializer, EndedSerializer, RefreshSerializer, TokenPairSerializer
+from .sessions import CredentialsSerializer, EndedSerializer, RefreshSerializer, SessionSerializer, TokenPairSerializer
 from .signup import AcceptedSerializer, SignUpSerializer
 from .trail import AuditEventSerializer
 from .verification import EmailAddressSerializer, EmailTokenSerializer, VerifiedSerializer
@@ -19,9 +20,11 @@ __all__ = [
     "InvitationSerializer",
     "IssuedAPIKeySerializer",
     "MeSerializer",
+    "OwnPasswordSerializer",
     "RefreshSerializer",
     "ResetRequestSerializer",
     "ResetSerializer",
+    "SessionSerializer",
     "SignUpSerializer",
     "TokenPairSerializer",
     "UserSerializer",

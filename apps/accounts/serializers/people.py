@@ -1,9 +1,11 @@
+from uuid import UUID
+
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as DjangoValidationError
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from nexora.kernel import permissions
+from nexora.kernel import events, permissions
 from nexora.kernel.api.serializers import TenantModelSerializer
 from nexora.kernel.errors import Forbidden
 
@@ -23,6 +25,7 @@ class MeSerializer(serializers.ModelSerializer):
     scopes = serializers.SerializerMethodField()
     second_factor = serializers.BooleanField(read_only=True, source="has_second_factor")
     recovery_codes_left = serializers.IntegerField(read_only=True)
+    session = serializers.SerializerMethodField()
 
     class Meta:
         model = User
@@ -39,6 +42,7 @@ class MeSerializer(serializers.ModelSerializer):
             "scopes",
             "second_factor",
             "recovery_codes_left",
+            "session",
         ]
         read_only_fields = fields
 
@@ -53,6 +57,11 @@ class MeSerializer(serializers.ModelSerializer):
         """Those of the key, which `permissions` is cut by; null for a person."""
         scopes = self.context["scopes"]
         return scopes if scopes is None else sorted(scopes)
+
+    def get_session(self, user) -> UUID | None:
+        """Id of the session in which this is asked."""
+        actor = events.actor()
+        return actor and actor.session_id
 
 
 class UserSerializer(TenantModelSerializer):
@@ -97,15 +106,15 @@ class UserSerializer(TenantModelSerializer):
             raise serializers.ValidationError({"password": "This field is required."})
         if "role" in data:
             permissions.ensure_may_grant(user, data["role"])
-        known = data.pop("current_password", None)
+        data.pop("current_password", None)
         if self.instance is not None:
             self._ensure_may_edit(user, data)
-            self._ensure_knows_password(user, data, known)
+            self._ensure_knows_password(user, data)
         return data
 
-    def _ensure_knows_password(self, user, data, known):
-        """Whoever holds somebody's access token for a few minutes must not thereby own the account."""
-        if "password" in data and self.instance.pk == user.pk and not self.instance.check_password(known or ""):
+    def _ensure_knows_password(self, user, data):
+        """Looked at by the viewset, outside the transaction, where a wrong one stays counted."""
+        if "password" in data and self.instance.pk == user.pk and not self.context["view"].knows_password:
             raise serializers.ValidationError({"current_password": "Send your present password beside the new one."})
 
     def _ensure_may_edit(self, user, data):

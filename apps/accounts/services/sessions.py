@@ -1,5 +1,7 @@
 """Sessions of the API: one row of refresh_tokens each, a family of tokens that follow from one sign-in.
 
+Those of browsers are rows of the same table: see services.browsers. What ends sessions here ends both kinds.
+
 Every refresh replaces the token by one compare-and-swap UPDATE. Whoever comes second with the token before it, within
 ROTATION_GRACE, is told `token_rotated` and the session lives (two tabs woke up together). Later, or with any older
 token, somebody kept a token that was already spent: the session ends.
@@ -14,14 +16,16 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken
 from rest_framework_simplejwt.tokens import RefreshToken as RefreshJWT
 
-from nexora.kernel import clock, scope
+from nexora.kernel import clock, events, scope
 from nexora.kernel.errors import NotSignedIn
 
 from ..models import RefreshToken, User
 from ..models.factors import SecondFactorEnrolmentRequired
+from .devices import device_of
 
 ROTATION_GRACE = timedelta(seconds=10)
 NO_RECORD = "sessions are no business records"
+ALL_ENDED = "sessions_ended"
 
 
 def open_session(*, user, user_agent=None, ip_address=None):
@@ -34,24 +38,36 @@ def open_session(*, user, user_agent=None, ip_address=None):
         tenant_id=user.tenant_id,
         token=RefreshToken.digest(refresh),
         expires_at=expires_at,
-        user_agent=(user_agent or "").replace("\x00", "")[:255] or None,
-        ip_address=ip_address,
+        device=device_of(user_agent),
+        **used_by(user_agent, ip_address),
     ).save()
     return {"access": access_token(user, session_id), "refresh": refresh}
 
 
-def refresh_session(*, refresh):
+def used_by(user_agent, ip_address):
+    """What a session's row says of its last use."""
+    user_agent = (user_agent or "").replace("\x00", "")[:255] or None
+    return {"user_agent": user_agent, "ip_address": ip_address, "last_used_at": clock.now()}
+
+
+def refresh_session(*, refresh, user_agent=None, ip_address=None):
     """The next {"access", "refresh"} of a session; NotSignedIn says why not."""
     session_id = _session_of(refresh)
     spent = RefreshToken.digest(refresh)
     replacement, expires_at = _refresh_token(session_id)
     now = clock.now()
-    session = RefreshToken.objects.filter(pk=session_id)
+    session = RefreshToken.objects.filter(pk=session_id, kind=RefreshToken.Kind.API)
     with transaction.atomic():
         swapped = (
             session.filter(token=spent, expires_at__gt=now)
             .unpublished(NO_RECORD)
-            .update(token=RefreshToken.digest(replacement), previous_token=spent, rotated_at=now, expires_at=expires_at)
+            .update(
+                token=RefreshToken.digest(replacement),
+                previous_token=spent,
+                rotated_at=now,
+                expires_at=expires_at,
+                **used_by(user_agent, ip_address),
+            )
         )
         users = User.objects.active().with_second_factor()
         user = users.filter(refresh_tokens__id=session_id).first() if swapped else None
@@ -78,9 +94,13 @@ def end_session(*, refresh):
     RefreshToken.objects.filter(pk=_session_of(refresh)).unpublished(NO_RECORD).delete()
 
 
-def end_all_sessions(*, user_id):
-    """Sign out everywhere; answers how many sessions ended. Access tokens live on for their few minutes."""
-    ended, _ = RefreshToken.objects.filter(user_id=user_id).unpublished(NO_RECORD).delete()
+def end_all_sessions(*, user):
+    """Sign `user` out everywhere; answers how many sessions ended. Access tokens live on for their few minutes."""
+    with transaction.atomic():
+        held = RefreshToken.objects.filter(tenant_id=user.tenant_id, user_id=user.pk)
+        ended, _ = held.unpublished(NO_RECORD).delete()
+        if ended:
+            events.publish(events.record_change(ALL_ENDED, user, changes={"sessions": [ended, 0]}))
     return ended
 
 

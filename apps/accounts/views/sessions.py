@@ -12,7 +12,7 @@ from nexora.kernel.permissions import scopes_of
 from ..models import User
 from ..serializers import EndedSerializer, MeSerializer, RefreshSerializer, TokenPairSerializer
 from ..serializers.factors import SignInSerializer
-from ..services import factors, sessions, signin
+from ..services import factors, own_password, sessions, signin
 from .base import AuthView, IsPerson
 
 
@@ -39,7 +39,8 @@ class TokenRefreshView(AuthView):
         "`second_factor_enrolment_required`: the organisation requires a second factor since, and the session is over.",
     )
     def post(self, request):
-        return Response(sessions.refresh_session(**self.read(RefreshSerializer)))
+        used = {"user_agent": request.headers.get("User-Agent"), "ip_address": signin.address_of(request)}
+        return Response(sessions.refresh_session(**self.read(RefreshSerializer), **used))
 
 
 class LogoutView(AuthView):
@@ -61,10 +62,11 @@ class LogoutAllView(APIView):
         operation_id="auth_token_logout_all",
         request=None,
         responses=EndedSerializer,
-        description="End all your sessions, this one included.",
+        description="End all your sessions, this one and those of browsers included.",
     )
     def post(self, request):
-        return Response({"ended": sessions.end_all_sessions(user_id=request.user.pk)})
+        user = own_password.find_active(user_id=request.user.pk)
+        return Response({"ended": sessions.end_all_sessions(user=user)})
 
 
 class MeView(APIView):
