@@ -1,6 +1,7 @@
 """Forms of the admin's account pages."""
 
 from django import forms
+from django.contrib.admin import site
 from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
 from django.core.exceptions import ValidationError
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
@@ -8,9 +9,10 @@ from unfold.widgets import UnfoldAdminPasswordToggleWidget, UnfoldAdminPasswordW
 
 from nexora.kernel import permissions
 from nexora.kernel.admin.forms import RecordForm
+from nexora.kernel.admin.records import RecordSelect
 from nexora.kernel.errors import Forbidden, Invalid, NotSignedIn
 
-from .models import Invitation, User
+from .models import AuditEvent, Invitation, User
 from .services import own_password, signin
 from .services.attempts import TooManyAttempts
 
@@ -137,6 +139,26 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
         except TooManyAttempts as error:
             raise ValidationError(error.detail, code=error.code) from error
         return password
+
+
+class SuccessorForm(forms.Form):
+    """Who takes over what `person` leaves behind."""
+
+    successor = forms.ModelChoiceField(
+        queryset=User.objects.none(),
+        required=False,
+        label="Hand over to",
+        help_text="An active colleague who is no guest. Left empty, it stays where it is.",
+    )
+
+    def __init__(self, person, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        field = self.fields["successor"]
+        field.queryset = User.objects.filter(tenant_id=person.tenant_id)
+        # Any relation to people leads to the list of them.
+        field.widget = RecordSelect(AuditEvent._meta.get_field("actor"), site)
+        field.widget.choices = field.choices
+        field.widget.attrs["data-tenant"] = str(person.tenant_id)
 
 
 class RoleForm(RecordForm):

@@ -1,9 +1,9 @@
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
-from rest_framework.mixins import DestroyModelMixin
 from rest_framework.response import Response
 
+from nexora.kernel import handover
 from nexora.kernel.api.fast import FastList, FastRetrieve
 from nexora.kernel.api.viewsets import (
     PLATFORM,
@@ -20,12 +20,17 @@ from .models import APIKey, AuditEvent, Invitation, RefreshToken, User
 from .serializers import (
     APIKeySerializer,
     AuditEventSerializer,
+    CountsField,
+    DeactivationSerializer,
+    HandedOverSerializer,
     InvitationSerializer,
     IssuedAPIKeySerializer,
     SessionSerializer,
+    SuccessorSerializer,
     UserSerializer,
 )
 from .services import factors, invitations, own_password
+from .services.handover import deactivate_person, hand_over
 from .services.keys import issue_key, revoke_key
 
 
@@ -39,18 +44,17 @@ class UserViewSet(TenantViewSet):
     fast = True
     search_fields = ("name", "email")
     confirms_account = True
-    # Reach "own" must not do: with somebody's access token one would take their second factor away.
-    action_rights = {"reset_second_factor": "delete"}
-
-    @extend_schema(request=None, responses={204: None})
-    @action(detail=True, methods=["post"], url_path="reset-second-factor")
-    def reset_second_factor(self, request, pk=None):
-        """Take the second factor of somebody who has lost it away, and end their sessions. Not your own."""
-        factors.reset_second_factor(user=self.get_object(), actor=request.user)
-        return Response(status=status.HTTP_204_NO_CONTENT)
 
     # Whether whoever sends this has shown that they know their own password.
     knows_password = False
+    # Who may not remove a person may not close their account either.
+    action_rights = {
+        "open_records": "view",
+        "hand_over": "delete",
+        "deactivate": "delete",
+        # Reach "own" must not do: with somebody's access token one would take their second factor away.
+        "reset_second_factor": "delete",
+    }
 
     def before_transaction(self):
         user, body = self.request.user, self.request.data
@@ -60,8 +64,49 @@ class UserViewSet(TenantViewSet):
             own_password.confirm_own_password(user=person, password=body.get("current_password"))
             self.knows_password = True
 
+    @extend_schema(responses=CountsField)
+    @action(detail=True, url_path="open-records")
+    def open_records(self, request, pk=None):
+        """How many open records of each kind name this person as the one who sees to them."""
+        return Response(handover.count_open(self.get_object()))
 
-class SessionViewSet(DestroyModelMixin, ReadOnlyTenantViewSet):
+    @extend_schema(request=SuccessorSerializer, responses=HandedOverSerializer)
+    @action(detail=True, methods=["post"], url_path="hand-over")
+    def hand_over(self, request, pk=None):
+        """Give the person's open records to a colleague."""
+        person = self.get_object()
+        body = SuccessorSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        handover.ensure_may_move(request.user)
+        moved = hand_over(person=person, successor=body.validated_data["to"])
+        return self.handed_over(person, moved)
+
+    @extend_schema(request=DeactivationSerializer, responses=HandedOverSerializer)
+    @action(detail=True, methods=["post"])
+    def deactivate(self, request, pk=None):
+        """Close the account, which ends all its sessions, and hand the open records over if somebody is named."""
+        person = self.get_object()
+        body = DeactivationSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        successor = body.validated_data.get("hand_over_to")
+        if successor:
+            handover.ensure_may_move(request.user)
+        moved = deactivate_person(person=person, successor=successor)
+        return self.handed_over(person, moved)
+
+    @staticmethod
+    def handed_over(person, moved):
+        return Response({"moved": moved, "open": handover.count_open(person)})
+
+    @extend_schema(request=None, responses={204: None})
+    @action(detail=True, methods=["post"], url_path="reset-second-factor")
+    def reset_second_factor(self, request, pk=None):
+        """Take the second factor of somebody who has lost it away, and end their sessions. Not your own."""
+        factors.reset_second_factor(user=self.get_object(), actor=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class SessionViewSet(mixins.DestroyModelMixin, ReadOnlyTenantViewSet):
     """Where people are signed in: one's own sessions, to an admin everybody's. Deleting one ends it at once."""
 
     queryset = RefreshToken.objects.all()

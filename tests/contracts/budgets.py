@@ -14,6 +14,11 @@ BUDGET = {
     "dismiss": 3,
     # Who asks, the person, the person's factor under a lock: and there it ends, for those who have none.
     "reset_second_factor": 4,
+    # Find the person, count two kinds of records.
+    "open_records": 3,
+    # The writer's account; find the person, lock and change both, publish; look at two kinds of records, count them.
+    "hand_over": 9,
+    "deactivate": 9,
     # Find and lock it, count what hangs on it, delete it, publish.
     "destroy": 4,
     # Count, publish, and of a short list one page, with a look at the rows without a date.

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 from django.urls import get_resolver, reverse
 from rest_framework import serializers
 
+from apps.accounts.models import User
 from nexora.kernel.api.viewsets import TenantRecords
 from nexora.kernel.models import TenantModel
 from nexora.kernel.permissions import METHOD_RIGHTS
@@ -124,6 +125,11 @@ def body_for(route, record, *, on_platform=False):
 def bulk_body(action, *records):
     """The body of a bulk request about these records that changes as little as can be."""
     return {"ids": [str(record.pk) for record in records]} | ({"set": {}} if action == "bulk_update" else {})
+
+
+def body_of_action(action, tenant):
+    """What an action that is none of DRF's must be told."""
+    return {"to": str(make(User, tenant).pk)} if action == "hand_over" else {}
 
 
 def without_id(answer, record_id):

@@ -193,6 +193,7 @@ class Caller:
 BODIES = {
     "bulk_update": lambda caller, record: {"ids": [str(record.pk)], "set": {}},
     "bulk_delete": lambda caller, record: {"ids": [str(record.pk)]},
+    "hand_over": lambda caller, record: routes.body_of_action("hand_over", record.tenant),
 }
 SHOWS_ROWS = ("list", "export")
 NAMES_RECORDS = ("bulk_update", "bulk_delete")

@@ -35,12 +35,12 @@ def statements():
         yield found
 
 
-def body_of(route, action, record):
+def body_of(route, action, record, tenant):
     """As much as can be sent, none of it taken."""
     if action in ("bulk_update", "bulk_delete"):
         return routes.bulk_body(action, record)
     if action not in ("create", "update", "partial_update"):
-        return {}
+        return routes.body_of_action(action, tenant)
     body = routes.body_for(route, record)
     if action == "create":
         return routes.unused(route, body, record)
@@ -55,7 +55,7 @@ def test_a_request_costs_no_more_than_its_budget(route, method, action, acme, ad
     record = routes.make(route.model, acme)
     # Two of a kind, so that a statement a row shows.
     second = record if record in (None, acme) else routes.make(route.model, acme)
-    body = body_of(route, action, record)
+    body = body_of(route, action, record, acme)
     client.get(route.address(record and record.pk))  # the host and the token are known from here on
     with statements() as found:
         answer = getattr(client, method)(route.address(second and second.pk), body)

@@ -51,7 +51,7 @@ class UserAdmin(Leaving, TenantModelAdmin):
         ("Password", {"fields": ["password1", "password2"]}),
     ]
     readonly_fields = ["second_factor", "last_login", "api_keys"]
-    actions_detail = ["set_password", "sessions", "sign_out", "reset_second_factor"]
+    actions_detail = ["set_password", "sessions", "sign_out", "reset_second_factor", "deactivate"]
 
     def narrow_queryset(self, request, queryset):
         return queryset.with_second_factor()
@@ -89,6 +89,11 @@ class UserAdmin(Leaving, TenantModelAdmin):
             shown = [field.name for field in User._meta.concrete_fields]
             readonly = list(dict.fromkeys([*readonly, *(name for name in shown if name not in User.OWN_FIELDS)]))
         return readonly
+
+    def save_model(self, request, obj, form, change):
+        super().save_model(request, obj, form, change)
+        if change and "status" in form.changed_data and not obj.is_active:
+            self.tell_what_is_open(request, obj)
 
     # -- Passwords
 

@@ -29,6 +29,7 @@ ACTION_TONES = {
     "password_refused": "warning",
     "ended": "",
     "sessions_ended": "",
+    "handed_over": "info",
 }
 
 

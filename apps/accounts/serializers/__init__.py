@@ -1,3 +1,4 @@
+from .handover import CountsField, DeactivationSerializer, HandedOverSerializer, SuccessorSerializer
 from .invitations import AcceptanceSerializer, InvitationSerializer
 from .keys import APIKeySerializer, IssuedAPIKeySerializer
 from .own_password import OwnPasswordSerializer
@@ -13,10 +14,13 @@ __all__ = [
     "AcceptanceSerializer",
     "AcceptedSerializer",
     "AuditEventSerializer",
+    "CountsField",
     "CredentialsSerializer",
+    "DeactivationSerializer",
     "EmailAddressSerializer",
     "EmailTokenSerializer",
     "EndedSerializer",
+    "HandedOverSerializer",
     "InvitationSerializer",
     "IssuedAPIKeySerializer",
     "MeSerializer",
@@ -26,6 +30,7 @@ __all__ = [
     "ResetSerializer",
     "SessionSerializer",
     "SignUpSerializer",
+    "SuccessorSerializer",
     "TokenPairSerializer",
     "UserSerializer",
     "VerifiedSerializer",
