@@ -45,7 +45,7 @@ class TenantBackend(BaseBackend):
 
     def get_user(self, user_id):
         # A browser's session is over once the organisation requires a second factor that the person has not.
-        return User.objects.active().with_second_factor().filter(pk=user_id, lacks_second_factor=False).first()
+        return User.objects.active().with_requirement().filter(pk=user_id, lacks_second_factor=False).first()
 
 
 @dataclass(frozen=True, slots=True)

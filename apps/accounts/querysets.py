@@ -1,5 +1,6 @@
 from django.contrib.auth.hashers import make_password
-from django.db.models import Case, Exists, OuterRef, Q, When
+from django.db.models import Case, OuterRef, Q, Subquery, When
+from django.db.models.lookups import IsNull
 
 from nexora.kernel import clock
 from nexora.kernel.querysets import TenantManager, TenantQuerySet
@@ -14,13 +15,17 @@ class UserQuerySet(TenantQuerySet):
         return self.filter(role=role)
 
     def with_second_factor(self):
-        """Each with `has_second_factor`, and `lacks_second_factor`: their organisation requires one."""
+        """Each with `has_second_factor`."""
         factors = self.model._meta.get_field("second_factors").related_model.objects
         theirs = factors.filter(tenant_id=OuterRef("tenant_id"), user_id=OuterRef("pk"), confirmed_at__isnull=False)
+        # Not EXISTS, for which PostgreSQL may read the factors of all people to show a page of them.
+        return self.annotate(has_second_factor=IsNull(Subquery(theirs.values("confirmed_at")[:1]), False))
+
+    def with_requirement(self):
+        """Each also with `lacks_second_factor`: their organisation requires one."""
         lacks = Q(has_second_factor=False, tenant__settings__require_second_factor=True)
         # Not the condition itself, which is NULL where there is no such setting.
-        lacks = Case(When(lacks, then=True), default=False)
-        return self.annotate(has_second_factor=Exists(theirs)).annotate(lacks_second_factor=lacks)
+        return self.with_second_factor().annotate(lacks_second_factor=Case(When(lacks, then=True), default=False))
 
 
 class UserManager(TenantManager.from_queryset(UserQuerySet)):

@@ -93,9 +93,15 @@ def value(field, step, rows):
     return f"CASE WHEN {k} BETWEEN {RARE} AND {2 * RARE} THEN NULL ELSE {made} END" if field.null else made
 
 
+def is_key(field):
+    """Whether the tenant has one row at most for each value."""
+    constraints = field.model._meta.constraints
+    return any({*getattr(made, "fields", ())} == {"tenant", field.name} for made in constraints)
+
+
 def _value(field, k, rows):
     if field.is_relation:
-        return key(field.related_model._meta.db_table, f"{k} / {SHARE}")
+        return key(field.related_model._meta.db_table, k if is_key(field) else f"{k} / {SHARE}")
     if field.choices:
         usual, *others = [name for name, _ in field.choices if name != "super_admin"]
         listed = ", ".join(f"'{name}'" for name in others)

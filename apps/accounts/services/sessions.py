@@ -69,7 +69,7 @@ def refresh_session(*, refresh, user_agent=None, ip_address=None):
                 **used_by(user_agent, ip_address),
             )
         )
-        users = User.objects.active().with_second_factor()
+        users = User.objects.active().with_requirement()
         user = users.filter(refresh_tokens__id=session_id).first() if swapped else None
         if swapped and (user is None or user.lacks_second_factor):
             session.unpublished(NO_RECORD).delete()
