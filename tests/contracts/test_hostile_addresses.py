@@ -86,7 +86,8 @@ def plain_addresses():
 
     walk(get_resolver().url_patterns, "/")
     models = tuple(f"/admin/{model._meta.app_label}/" for model in routes.FACTORIES)
-    return [address for address in found if not address.startswith(models)]
+    # The sign-in stands before the admin's own.
+    return [address for address in dict.fromkeys(found) if not address.startswith(models)]
 
 
 ADDRESSES = [
