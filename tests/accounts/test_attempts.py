@@ -148,3 +148,24 @@ def test_the_wait_grows_to_a_quarter_of_an_hour():
     assert attempts.wait_after(4, 5) is None
     waits = [attempts.wait_after(count, 5) for count in (5, 6, 13, 14, 1000)]
     assert [wait.total_seconds() for wait in waits] == [2, 4, 512, 900, 900]
+
+
+@pytest.mark.django_db
+class TestOtherDoors:
+    def test_links_by_mail_to_one_address_are_not_asked_for_without_end(self, acme_client, member):
+        with clock.frozen_at(NOON):
+            for email in (member.email, "nobody@acme.com"):
+                answers = [acme_client.post("/api/v1/auth/password-reset/", {"email": email}) for _ in range(4)]
+                assert [answer.status_code for answer in answers] == [202, 202, 202, 429]
+
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [
+            ("password-reset/confirm", {"token": "x", "password": "correct-horse-9"}),
+            ("invitations/accept", {"token": "x", "name": "X", "password": "correct-horse-9"}),
+        ],
+    )
+    def test_tokens_are_not_guessed_fast(self, acme_client, path, body):
+        with clock.frozen_at(NOON):
+            answers = [acme_client.post(f"/api/v1/auth/{path}/", body).status_code for _ in range(21)]
+        assert answers == [400] * 20 + [429]

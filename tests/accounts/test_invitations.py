@@ -11,7 +11,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob as Job
 
 from apps.accounts import jobs
 from apps.accounts.models import AuditEvent, Invitation, User
-from apps.accounts.services import invitations
+from apps.accounts.services import attempts, invitations
 from nexora.kernel import clock
 from nexora.kernel.scope import tenant_scope, unscoped
 from tests.accounts.joining import ADDRESS, INVITATIONS, accept, assert_not_valid, fresh, suspend
@@ -314,3 +314,15 @@ def test_the_trail_shows_who_was_invited_sent_to_revoked_and_who_accepted(
         joined = AuditEvent.objects.get(resource="accounts.user", action="created")
     assert joined.actor_label == "New Person"
     assert joined.ip_address == "127.0.0.1"
+
+
+@pytest.mark.django_db
+def test_too_many_mails_to_one_address_wait_in_the_queue_and_not_where_an_admin_could_see(invite, acme):
+    document = invite()
+    with tenant_scope(acme), clock.frozen_at(clock.now()):
+        for _ in range(attempts.MAIL.free):
+            invitations.send_invitation(invitation_id=document["id"], home=None)
+        with pytest.raises(attempts.TooManyAttempts):
+            invitations.send_invitation(invitation_id=document["id"], home=None)
+    assert len(outbox.outbox) == attempts.MAIL.free
+    assert invite()["status"] == "pending"

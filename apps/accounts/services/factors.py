@@ -251,7 +251,7 @@ def reset_second_factor(*, user, actor):
         if factor is None:
             return
         _delete(user)
-        sessions.end_all_sessions(user_id=user.pk)
+        sessions.end_all_sessions(user=user)
         if factor.confirmed_at:
             _note(RESET, user)
 

@@ -17,6 +17,7 @@ from nexora.kernel.scope import tenant_scope
 
 from .. import jobs
 from ..models import Invitation, User
+from . import attempts
 from .passwords import ensure_strong
 
 LIFETIME = timedelta(hours=72)
@@ -32,6 +33,7 @@ class InvitationNotValid(NexoraError):
     title = "Invitation not valid"
 
 
+ACCEPTED = "Your account is ready. Sign in with this address and your password."
 NOT_VALID = "This invitation has been used, is over, or its link is not whole. Ask for another."
 
 
@@ -147,6 +149,8 @@ def send_invitation(*, invitation_id, home):
     invitation = Invitation.objects.open().select_related("invited_by").filter(pk=invitation_id).first()
     if invitation is None or not invitation.is_vouched_for:
         return
+    # Too many mails to one address wait here, where the job is tried again, and not where somebody could see it.
+    attempts.begin(attempts.MAIL, account=invitation.email)
     token = secrets.token_urlsafe(TOKEN_BYTES)
     stored = Invitation.objects.open().filter(pk=invitation.pk)
     if not stored.unpublished("sent_at, below, tells of it").update(token=Invitation.digest(token)):
@@ -183,6 +187,7 @@ def find_invitation(*, token, lock=False):
 
 def accept_invitation(*, token, name, password, ip_address=None):
     """The new person, with the role that the invitation has now. Of two who try at once, one is."""
+    attempts.begin(attempts.TOKEN, address=ip_address)
     with transaction.atomic():
         invitation = find_invitation(token=token, lock=True)
         user = User(
@@ -206,6 +211,7 @@ def accept_invitation(*, token, name, password, ip_address=None):
                 # Taken since the mail was written, here or elsewhere: no more than any other refusal says.
                 raise _not_valid() from None
             invitation.save()
+    attempts.forgive(attempts.TOKEN, address=ip_address)
     return user
 
 

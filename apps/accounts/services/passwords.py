@@ -19,6 +19,7 @@ from nexora.kernel.jobs import enqueue
 
 from .. import jobs
 from ..models import User
+from . import attempts
 
 
 class ResetLinkNotValid(NexoraError):
@@ -41,8 +42,9 @@ class ResetTokens(PasswordResetTokenGenerator):
 _signatures = ResetTokens()
 
 
-def request_password_reset(*, email):
+def request_password_reset(*, email, ip_address=None):
     """Have a link mailed to the active person of this address. Whether there is one makes no difference here."""
+    attempts.begin(attempts.MAIL, account=email, address=ip_address)
     found = User.objects.active().filter(email=email.strip().lower()).values_list("pk", flat=True).first()
     enqueue(jobs.send_password_reset, user_id=found)
 
@@ -93,6 +95,7 @@ def _user_id(name):
 
 def reset_password(*, token, password, ip_address=None):
     """A new password for who holds the link. All their sessions end, and as the mail reached them, it is theirs."""
+    attempts.begin(attempts.TOKEN, address=ip_address)
     with transaction.atomic():
         user = find_by_reset_token(token=token, lock=True)
         ensure_strong(password, user)
@@ -101,6 +104,9 @@ def reset_password(*, token, password, ip_address=None):
         with events.acting_as(events.Actor(user.pk, str(user), user.tenant_id, ip_address)):
             user.save()
         enqueue(jobs.send_password_notice, user_id=user.pk)
+    attempts.forgive(attempts.TOKEN, address=ip_address)
+    # Whoever was kept from signing in by somebody's guesses has just proven who they are.
+    attempts.forgive(attempts.SIGN_IN, account=user.email)
 
 
 def ensure_strong(password, user):

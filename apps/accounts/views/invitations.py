@@ -5,8 +5,8 @@ from rest_framework import status
 from rest_framework.response import Response
 
 from ..forms import JoinForm
-from ..serializers import AcceptanceSerializer, TokenPairSerializer
-from ..services import invitations, sessions
+from ..serializers import AcceptanceSerializer, AcceptedSerializer
+from ..services import invitations
 from ..services.signin import address_of
 from .base import AuthView
 from .links import SecretPage
@@ -16,15 +16,14 @@ class AcceptView(AuthView):
     @extend_schema(
         operation_id="auth_invitations_accept",
         request=AcceptanceSerializer,
-        responses={201: TokenPairSerializer},
-        description="Make the account that an invitation offers, and sign in to it. 400 `invitation_not_valid` is the "
-        "one answer to every link that is used, over, revoked or made up.",
+        responses={201: AcceptedSerializer},
+        description="Make the account that an invitation offers. Nobody is signed in by it: /api/v1/auth/token/ does, "
+        "with whatever the organisation asks for. 400 `invitation_not_valid` is the one answer to every link that is "
+        "used, over, revoked or made up.",
     )
     def post(self, request):
-        address = address_of(request)
-        user = invitations.accept_invitation(ip_address=address, **self.read(AcceptanceSerializer))
-        tokens = sessions.open_session(user=user, user_agent=request.headers.get("User-Agent"), ip_address=address)
-        return Response(tokens, status=status.HTTP_201_CREATED)
+        invitations.accept_invitation(ip_address=address_of(request), **self.read(AcceptanceSerializer))
+        return Response({"detail": invitations.ACCEPTED}, status=status.HTTP_201_CREATED)
 
 
 class JoinPage(SecretPage):

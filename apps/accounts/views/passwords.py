@@ -22,7 +22,7 @@ class ResetRequestView(AuthView):
         "account here.",
     )
     def post(self, request):
-        passwords.request_password_reset(**self.read(ResetRequestSerializer))
+        passwords.request_password_reset(ip_address=address_of(request), **self.read(ResetRequestSerializer))
         return Response(status=status.HTTP_202_ACCEPTED)
 
 
@@ -49,7 +49,7 @@ class ResetRequestPage(FormPage):
     done_link = ("Back to the sign-in", "/admin/")
 
     def carry_out(self, values):
-        passwords.request_password_reset(email=values["email"])
+        passwords.request_password_reset(email=values["email"], ip_address=address_of(self.request))
 
 
 class ResetPage(SecretPage):
