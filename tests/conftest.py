@@ -4,14 +4,17 @@ At acme there is one person per role, named after it, and a second user; at glob
 acme; on the platform root. Tests run as the runtime role and in no scope: a test that needs one enters it.
 """
 
+from unittest.mock import patch
 from uuid import uuid4
 
 import pytest
 from django.conf import settings
+from django.contrib.auth import hashers
 from django.db import connections
 from django.test import Client, override_settings
 from rest_framework.test import APIClient
 
+from apps.accounts import authentication
 from apps.tenants import hosts, rates
 from nexora.kernel import scope
 from nexora.kernel.scope import PLATFORM_TENANT_ID, tenant_scope, unscoped
@@ -45,14 +48,16 @@ def _no_host_is_remembered():
 
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_passwords():
-    """Argon2 is slow on purpose, and a test signs in often. Real hashes are still verified."""
-    with override_settings(PASSWORD_HASHERS=[CHEAP_HASHER, *settings.PASSWORD_HASHERS]):
+    """Argon2 is slow on purpose, and a test signs in often, or fails to. Real hashes are still verified."""
+    cheap = patch.object(authentication, "get_hashers", lambda: hashers.get_hashers()[:1])
+    with override_settings(PASSWORD_HASHERS=[CHEAP_HASHER, *settings.PASSWORD_HASHERS]), cheap:
         yield
 
 
 @pytest.fixture
-def real_password_hashers(settings):
+def real_password_hashers(settings, monkeypatch):
     """The hashers of production, for tests about passwords themselves."""
+    monkeypatch.setattr(authentication, "get_hashers", hashers.get_hashers)
     settings.PASSWORD_HASHERS = [hasher for hasher in settings.PASSWORD_HASHERS if hasher != CHEAP_HASHER]
 
 

@@ -14,11 +14,13 @@ from drf_spectacular.generators import SchemaGenerator
 from nexora.kernel.api.documents import PlatformGenerator
 from nexora.kernel.api.viewsets import TenantRecords
 from nexora.kernel.models import TenantModel
-from nexora.kernel.permissions import ALL, EVERYBODY, METHOD_RIGHTS, OWN
+from nexora.kernel.permissions import ALL, EVERYBODY, METHOD_RIGHTS, OWN, PEOPLE
 from nexora.kernel.scope import unscoped
 from nexora.policy import POLICY
+from tests.accounts.test_keys import program
+from tests.conftest import host_of
 from tests.contracts import routes
-from tests.factories import UserFactory
+from tests.factories import APIKeyFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -114,6 +116,9 @@ def test_a_door_is_open_to_whom_the_policy_says(operation, cast, acme, platform,
     known = [call(client_for(person), operation) for person in people]
     assert is_stopped(stranger) == (door != EVERYBODY), stranger.content
     assert not any(is_stopped(answer) for answer in known)
+    for person in people:
+        answer = call(program(APIKeyFactory(user=person, scopes=["*:write"]).text, host=host_of(home)), operation)
+        assert is_stopped(answer) == (door == PEOPLE), answer.content
 
 
 def call(client, operation):

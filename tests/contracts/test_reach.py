@@ -30,8 +30,7 @@ DETAILS = [route for route in routes.ON_TENANT if route.is_detail and route.mode
 THEIRS, MINE = "Zyxtheirs", "Zyxmine"
 # The column that a record is called by.
 NAMING = {
-    model: next(field.name for field in model._meta.concrete_fields if field.name in ("name", "title", "subject"))
-    for model in OWNED
+    model: next(name for name in ("name", "title", "subject", "user_agent") if hasattr(model, name)) for model in OWNED
 }
 
 

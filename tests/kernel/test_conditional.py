@@ -70,9 +70,10 @@ def test_a_record_made_changed_and_fetched_has_the_etag_of_what_it_is(route, cli
     body |= {name: f"new{body[name]}" for name in ("email", "domain") if name in body}
     answer = client.post(route.address(), body)
     # It may be the platform's to make, or one too many; the record that there is will do then.
-    assert answer.status_code in (201, 403, 409), answer.content
+    assert answer.status_code in (201, 202, 403, 409), answer.content
     address = f"{route.address()}{record.pk}/"
-    if answer.status_code == 201:
+    # An answer that holds a secret is no representation to be compared.
+    if answer.status_code == 201 and "Cache-Control" not in answer.headers:
         address = answer.headers["Location"]
         assert client.get(address).headers["ETag"] == answer.headers["ETag"]
     changed = client.patch(address, {})

@@ -1,6 +1,7 @@
 """What the API is spared, and what it keeps."""
 
 import time
+from uuid import uuid4
 
 import pytest
 from django.core.exceptions import MiddlewareNotUsed
@@ -8,7 +9,8 @@ from django.test import RequestFactory
 from django.urls import get_resolver
 from rest_framework_simplejwt.tokens import AccessToken
 
-from apps.accounts.authentication import TenantJWTAuthentication, VerifiedTokens, verified_tokens
+from apps.accounts.authentication import KeyAuthentication, TenantJWTAuthentication, VerifiedTokens, verified_tokens
+from apps.accounts.services.sessions import access_token
 from nexora.kernel.middleware import client_address
 
 
@@ -42,12 +44,11 @@ def test_every_view_of_the_api_takes_tokens_only():
     walk(next(p for p in get_resolver().url_patterns if str(p.pattern) == "api/v1/").url_patterns)
     assert views
     for view in views:
-        assert set(view.authentication_classes) <= {TenantJWTAuthentication}, view
+        assert set(view.authentication_classes) <= {KeyAuthentication, TenantJWTAuthentication}, view
 
 
 def test_a_verified_token_is_refused_on_another_host(client, member, globex):
-    token = AccessToken.for_user(member)
-    token["role"], token["tenant"], token["name"] = member.role, str(member.tenant_id), member.name
+    token = AccessToken(access_token(member, uuid4()))
     headers = {"Authorization": f"Bearer {token}"}
     assert client.get("/api/v1/customers/", headers=headers | {"Host": "acme.localhost"}).status_code == 200
     assert str(token).encode() in verified_tokens._kept
@@ -55,8 +56,7 @@ def test_a_verified_token_is_refused_on_another_host(client, member, globex):
 
 
 def test_a_verified_token_expires(client, member, monkeypatch):
-    token = AccessToken.for_user(member)
-    token["role"], token["tenant"], token["name"] = member.role, str(member.tenant_id), member.name
+    token = AccessToken(access_token(member, uuid4()))
     headers = {"Authorization": f"Bearer {token}", "Host": "acme.localhost"}
     assert client.get("/api/v1/customers/", headers=headers).status_code == 200
     with monkeypatch.context() as later:
