@@ -1,26 +1,43 @@
 """Mail as a person meets it: it comes, its link is opened in a browser, its button is pressed."""
 
+import re
 import threading
+from urllib.parse import parse_qs, urlsplit
 
 from django.core import mail
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob as Job
 
 
-def run_jobs():
-    """Do what waits, as the worker would; answer the mails."""
-    mail.outbox = []
+def deliver():
+    """Carry out every waiting job, the oldest first; the messages that they sent."""
+    before = len(mail.outbox)
     for job in Job.objects.filter(status="todo").order_by("id"):
         app.tasks[job.task_name].func(**job.args)
-    Job.objects.all().delete()
-    return mail.outbox
+        with connection.cursor() as cursor:  # the model is read-only
+            cursor.execute("UPDATE procrastinate_jobs SET status = 'succeeded' WHERE id = %s", [job.id])
+    return mail.outbox[before:]
 
 
-def link_in(message):
-    (link,) = [line for line in message.body.splitlines() if "?token=" in line]
-    return link
+def links(message):
+    """Every address in the text, which are those of the HTML too."""
+    found = re.findall(r"https?://\S+", message.body)
+    ((html, _),) = message.alternatives
+    assert all(address.replace("&", "&amp;") in html for address in found)
+    return found
+
+
+def link_to(message, path):
+    """(address, token) of the one link that leads there."""
+    (address,) = [address for address in links(message) if urlsplit(address).path == path]
+    return address, parse_qs(urlsplit(address).query)["token"][0]
+
+
+def confirmation_in(message):
+    """The address that confirms whose the mail's is."""
+    return link_to(message, "/verify-email")[0]
 
 
 def follow(link, **extra):

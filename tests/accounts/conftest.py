@@ -4,7 +4,7 @@ from rest_framework.test import APIClient
 from tests.accounts.factors import require
 from tests.accounts.joining import ADDRESS, INVITATIONS
 from tests.factories import SecondFactorFactory
-from tests.mails import deliver, link_to
+from tests.mailbox import deliver, link_to
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from nexora.kernel.scope import tenant_scope, unscoped
 from tests.accounts.joining import ADDRESS, INVITATIONS, accept, assert_not_valid, fresh, suspend
 from tests.contracts.test_budgets import statements
 from tests.factories import InvitationFactory, TenantFactory, UserFactory
-from tests.mails import deliver, link_to, links
+from tests.mailbox import deliver, link_to, links
 
 
 def trail(tenant):

@@ -22,7 +22,7 @@ from tests.accounts.joining import (
     suspend,
 )
 from tests.factories import InvitationFactory, TenantFactory, UserFactory
-from tests.mails import deliver, link_to
+from tests.mailbox import deliver, link_to
 
 
 @pytest.mark.django_db

@@ -8,7 +8,7 @@ from django.test import Client
 from apps.accounts.models import User
 from nexora.kernel.scope import tenant_scope
 from tests.factories import InvitationFactory
-from tests.mails import deliver, link_to
+from tests.mailbox import deliver, link_to
 
 JOIN, RESET, CONFIRM = "/join", "/password-reset", "/password-reset/confirm"
 NEW = "correct-horse-battery"

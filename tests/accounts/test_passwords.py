@@ -16,7 +16,7 @@ from nexora.kernel import clock
 from nexora.kernel.scope import tenant_scope, unscoped
 from tests.contracts.test_budgets import statements
 from tests.factories import PASSWORD, RefreshTokenFactory, TenantFactory, UserFactory
-from tests.mails import deliver, link_to
+from tests.mailbox import deliver, link_to
 
 RESET, CONFIRM, TOKEN = "/api/v1/auth/password-reset/", "/api/v1/auth/password-reset/confirm/", "/api/v1/auth/token/"
 NEW = "correct-horse-battery"

@@ -17,7 +17,7 @@ from nexora.kernel import clock
 from nexora.kernel.scope import PLATFORM_TENANT_ID, tenant_scope, unscoped
 from tests.contracts.test_budgets import statements
 from tests.factories import DomainFactory, UserFactory
-from tests.mailbox import at_once, follow, link_in, run_jobs
+from tests.mailbox import at_once, confirmation_in, deliver, follow
 
 SIGN_UP, TOKEN = "/api/v1/signup/", "/api/v1/auth/token/"
 PASSWORD = "a long-enough secret"
@@ -76,10 +76,10 @@ def test_a_sign_up_makes_an_organisation_on_trial_with_its_admin(client):
 
 def test_nobody_signs_in_until_the_link_in_the_mail_is_followed(client):
     sign_up(client)
-    (message,) = run_jobs()
+    (message,) = deliver()
     assert message.to == ["peter@initech.example"]
     assert not can_sign_in()
-    done = follow(link_in(message))
+    done = follow(confirmation_in(message))
     assert (done.status_code, b"You can sign in now" in done.content) == (200, True)
     assert can_sign_in()
     with tenant_scope(found()):
@@ -90,7 +90,7 @@ def test_nobody_signs_in_until_the_link_in_the_mail_is_followed(client):
 def test_the_mail_is_the_platforms_and_leads_to_the_new_organisation(client):
     """What a stranger typed never becomes the sender of a mail."""
     sign_up(client, organisation="Your Bank <b>Security</b>")
-    (message,) = run_jobs()
+    (message,) = deliver()
     headers = message.message()
     assert headers["from"] == "NEXORA <no-reply@localhost>"
     assert headers["subject"] == "Confirm your sign-up"
@@ -98,15 +98,15 @@ def test_the_mail_is_the_platforms_and_leads_to_the_new_organisation(client):
     ((html, _),) = message.alternatives
     assert "Your Bank &lt;b&gt;Security&lt;/b&gt;" in html
     assert "<b>" not in html
-    assert link_in(message).startswith("http://initech.localhost/verify-email?token=")
+    assert confirmation_in(message).startswith("http://initech.localhost/verify-email?token=")
 
 
 def test_no_secret_is_stored_but_the_passwords_hash(client):
     sign_up(client)
     job = Job.objects.get()
     assert job.args.keys() == {"user_id", "tenant_id"}
-    (message,) = run_jobs()
-    token = link_in(message).partition("token=")[2]
+    (message,) = deliver()
+    token = confirmation_in(message).partition("token=")[2]
     with connection.cursor() as cursor, unscoped(reason="test"):
         for table in ("users", "audit_events", "tenants", "procrastinate_jobs", "attempts"):
             cursor.execute(f"SELECT string_agg(row_to_json(t)::text, ' ') FROM {table} t")
@@ -141,7 +141,7 @@ def test_a_known_address_is_answered_like_an_unknown_one(client, known):
 
 def test_only_the_owner_of_a_known_address_is_told(client, known):
     sign_up(client, email=known.email, organisation="Nobody's <i>business</i>", name="Eve", subdomain="hooli")
-    (message,) = run_jobs()
+    (message,) = deliver()
     assert message.to == [known.email]
     assert message.message()["from"] == "NEXORA <no-reply@localhost>"
     assert "http://acme.localhost/admin/" in message.body and "http://localhost/signup" in message.body
@@ -154,9 +154,9 @@ def test_only_the_owner_of_a_known_address_is_told(client, known):
 
 def test_the_owner_of_an_unconfirmed_sign_up_is_told_to_confirm_that_one(client):
     sign_up(client)
-    run_jobs()
+    deliver()
     sign_up(client, subdomain="hooli")
-    (message,) = run_jobs()
+    (message,) = deliver()
     assert "earlier sign-up, at http://initech.localhost/" in message.body
     assert "/admin/" not in message.body
 
@@ -301,7 +301,7 @@ def test_an_unconfirmed_sign_up_is_removed_after_a_week_and_its_name_is_free(cli
 def test_confirmed_organisations_and_the_platforms_own_stay(client, acme, globex):
     """Also one whose only person has a new address to confirm."""
     sign_up(client)
-    follow(link_in(run_jobs()[0]))
+    follow(confirmation_in(deliver()[0]))
     with tenant_scope(found()):
         admin = User.objects.get()
         admin.email = "peter@new.example"

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from tests.accounts.test_signup import INITECH, PASSWORD, can_sign_in
-from tests.mailbox import follow, link_in, run_jobs
+from tests.mailbox import confirmation_in, deliver, follow
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def test_the_page_does_the_same(browser):
     answer = submit(browser, subdomain="Initech")
     assert (answer.status_code, answer["Location"]) == (303, "/signup?done")
     assert b"Open the mail" in browser.get("/signup?done").content
-    assert follow(link_in(run_jobs()[0])).status_code == 200
+    assert follow(confirmation_in(deliver()[0])).status_code == 200
     assert can_sign_in()
 
 

@@ -15,7 +15,7 @@ from nexora.kernel import clock
 from nexora.kernel.scope import tenant_scope, unscoped
 from tests.contracts.test_budgets import statements
 from tests.factories import TenantFactory, UserFactory
-from tests.mailbox import at_once, follow, link_in, run_jobs
+from tests.mailbox import at_once, confirmation_in, deliver, follow
 
 VERIFY, RESEND = "/api/v1/auth/verify-email/", "/api/v1/auth/verify-email/resend/"
 
@@ -168,11 +168,11 @@ def test_a_link_opens_nobody_who_is_suspended(client, signed_up):
 def test_who_gets_another_address_has_to_confirm_it(client, admin, member, client_for):
     answer = client_for(admin).patch(f"/api/v1/users/{member.pk}/", {"email": "new@acme.com"})
     assert (answer.status_code, answer.json()["email_verified"]) == (200, False)
-    (message,) = run_jobs()
+    (message,) = deliver()
     assert message.to == ["new@acme.com"]
     assert message.message()["from"] == "Acme Corp <no-reply@localhost>"
     assert "account at Acme Corp" in message.body
-    assert follow(link_in(message)).status_code == 200
+    assert follow(confirmation_in(message)).status_code == 200
     assert now(member).email_verified
     assert now(member).status == "active"
 
@@ -182,22 +182,22 @@ def test_so_does_who_gets_it_in_the_back_office(admin, member, admin_client_for)
     answer = admin_client_for(admin).post(f"/admin/accounts/user/{member.pk}/change/", form)
     assert answer.status_code == 302, answer.content
     assert (now(member).email, now(member).email_verified) == ("new@acme.com", False)
-    assert [message.to for message in run_jobs()] == [["new@acme.com"]]
+    assert [message.to for message in deliver()] == [["new@acme.com"]]
 
 
 def test_so_does_whose_address_the_platform_changes(root, member, admin_client_for):
     form = {"name": member.name, "email": "new@acme.com", "role": "user", "status": "active"}
     answer = admin_client_for(root).post(f"/admin/accounts/user/{member.pk}/change/", form)
     assert answer.status_code == 302, answer.content
-    (message,) = run_jobs()
-    assert link_in(message).startswith("http://acme.localhost/")
+    (message,) = deliver()
+    assert confirmation_in(message).startswith("http://acme.localhost/")
 
 
 def test_another_change_asks_for_nothing(admin, member, client_for):
     assert client_for(admin).patch(f"/api/v1/users/{member.pk}/", {"name": "New"}).status_code == 200
     assert client_for(admin).patch(f"/api/v1/users/{member.pk}/", {"email": "USER@acme.com"}).status_code == 200
     assert now(member).email_verified
-    assert run_jobs() == []
+    assert deliver() == []
 
 
 def test_saving_the_address_alone_saves_that_it_is_unconfirmed(member):
@@ -217,17 +217,17 @@ def resend(client, email):
 
 def test_another_mail_is_sent_for_the_asking(client, ada):
     assert resend(client, "ADA@acme.com").status_code == 202
-    (message,) = run_jobs()
+    (message,) = deliver()
     assert message.to == ["ada@acme.com"]
     assert "Hello Ada <b>Lovelace</b>," in message.body
     assert "Ada &lt;b&gt;Lovelace&lt;/b&gt;" in message.alternatives[0][0]
-    assert follow(link_in(message)).status_code == 200
+    assert follow(confirmation_in(message)).status_code == 200
     assert now(ada).email_verified
 
 
 def test_a_sign_up_gets_its_mail_again(client, signed_up):
     resend(client, signed_up.email)
-    follow(link_in(run_jobs()[0]))
+    follow(confirmation_in(deliver()[0]))
     assert now(signed_up).status == "active"
 
 
@@ -243,7 +243,7 @@ def test_no_answer_tells_whether_an_address_exists(client, ada, member, mallory)
         seen.add((answer.status_code, answer.content, len(sent)))
     assert len(seen) == 1
     assert Job.objects.count() == 6
-    assert [message.to for message in run_jobs()] == [[ada.email]]
+    assert [message.to for message in deliver()] == [[ada.email]]
 
 
 def test_mails_for_the_asking_are_counted(client, ada):
@@ -300,7 +300,7 @@ def test_a_page_sends_another_link(ada):
         seen.add((answer.status_code, answer["Location"]))
     assert seen == {(303, "/verify-email/resend?done")}
     assert b"has yet to confirm it" in browser.get("/verify-email/resend?done").content
-    assert [message.to for message in run_jobs()] == [[ada.email]]
+    assert [message.to for message in deliver()] == [[ada.email]]
 
 
 def test_no_token_is_logged(ada, caplog, capfd):
