@@ -2,15 +2,16 @@
 
 An attempt is counted before it is carried out and committed at once, so that of many at the same time none is free:
 once an account must wait, one attempt is let through for each wait. Success forgives. Unknown accounts are counted like
-known ones. What is counted is kept as a hash.
+known ones. What is counted is kept as a hash, with a key: somebody types their password into the wrong box, and a bare
+hash of that is found by trying.
 """
 
-import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv6Address, ip_address
 
 from django.db import transaction
+from django.utils.crypto import salted_hmac
 
 from nexora.kernel import clock, scope
 from nexora.kernel.api.exceptions import TooManyRequests
@@ -112,7 +113,7 @@ def _network(address):
 
 
 def _digest(kind, text):
-    return hashlib.sha256(f"{kind}|{text}".encode()).hexdigest()
+    return salted_hmac("apps.accounts.services.attempts", f"{kind}|{text}", algorithm="sha256").hexdigest()
 
 
 def _rows(purpose, subjects):

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import connection
 from django.http import HttpResponse
+from django.utils.crypto import salted_hmac
 
 from nexora.kernel.api.exceptions import invalid
 from nexora.kernel.api.formats import JSONRenderer
@@ -44,7 +45,10 @@ class InFlight(NexoraError):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a key is good for: one body, sent by one person to one address. Key and body as SHA-256."""
+    """What a key is good for: one body, sent by one person to one address. Key and body as hashes.
+
+    Hashes with a key of ours: in a body may be a password, and of a bare hash it is found by trying.
+    """
 
     tenant_id: UUID
     user_id: UUID
@@ -126,4 +130,4 @@ def _answer(claim, response):
 
 
 def _digest(content):
-    return hashlib.sha256(content).hexdigest()
+    return salted_hmac("nexora.kernel.api.idempotency", content, algorithm="sha256").hexdigest()
