@@ -275,6 +275,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+SESSION_ENGINE = "nexora.kernel.sessions"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
@@ -293,9 +294,13 @@ SECURE_CSP = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {"line": {"()": "nexora.kernel.logs.Line", "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    # A mistyped filter is refused with 400, which is answer enough; at ERROR each would log a traceback.
-    "loggers": {"django.security.DisallowedModelAdminLookup": {"level": "CRITICAL"}},
+    "loggers": {
+        # Without Django's mails to ADMINS about faults: they tell the whole address, and with it the token of a link.
+        "django": {"handlers": [], "level": "INFO"},
+        # A mistyped filter is refused with 400, which is answer enough; at ERROR each would log a traceback.
+        "django.security.DisallowedModelAdminLookup": {"level": "CRITICAL"},
+    },
     "root": {"handlers": ["console"], "level": os.environ.get("NEXORA_LOG_LEVEL", "WARNING")},
 }
