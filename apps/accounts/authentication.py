@@ -115,7 +115,7 @@ class TenantJWTAuthentication(JWTStatelessUserAuthentication):
 
     def ensure_current(self, user):
         """NotSignedIn unless the account is active and still has the role that the token carries."""
-        if not User.objects.active().with_role(user.role).filter(pk=user.pk).exists():
+        if not User.objects.current(user).exists():
             raise NotSignedIn("Your account or role has changed. Sign in again.", code="account_closed")
 
     def authenticate(self, request):

@@ -187,6 +187,9 @@ class RoleForm(RecordForm):
 class UserForm(RoleForm):
     """A person's account."""
 
+    # Or an address that is taken here would be refused in another way than one that is taken elsewhere.
+    left_to_database = ("email",)
+
     class Meta:
         model = User
         fields = ()

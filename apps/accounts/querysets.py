@@ -14,6 +14,10 @@ class UserQuerySet(TenantQuerySet):
     def with_role(self, role):
         return self.filter(role=role)
 
+    def current(self, user):
+        """The person whom a token names, if they are active and have still the role that it carries."""
+        return self.active().with_role(user.role).filter(pk=user.pk)
+
     def with_second_factor(self):
         """Each with `has_second_factor`."""
         factors = self.model._meta.get_field("second_factors").related_model.objects

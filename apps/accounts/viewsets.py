@@ -1,3 +1,4 @@
+from django.db import IntegrityError, transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
@@ -29,7 +30,7 @@ from .serializers import (
     SuccessorSerializer,
     UserSerializer,
 )
-from .services import factors, invitations, own_password
+from .services import addresses, factors, invitations, own_password
 from .services.handover import deactivate_person, hand_over
 from .services.keys import issue_key, revoke_key
 
@@ -47,6 +48,8 @@ class UserViewSet(TenantViewSet):
 
     # Whether whoever sends this has shown that they know their own password.
     knows_password = False
+    # For how long nobody here may name an address: see services.addresses.
+    wait = None
     # Who may not remove a person may not close their account either.
     action_rights = {
         "open_records": "view",
@@ -63,6 +66,30 @@ class UserViewSet(TenantViewSet):
             person = own_password.find_active(user_id=user.pk)
             own_password.confirm_own_password(user=person, password=body.get("current_password"))
             self.knows_password = True
+
+    def names_address(self):
+        body = self.request.data
+        return self.action in ("create", "update", "partial_update") and isinstance(body, dict) and "email" in body
+
+    def confirm_account(self):
+        is_current = False
+        if self.names_address():
+            self.wait, is_current = addresses.hold(user=self.request.user)
+        if not is_current:
+            super().confirm_account()
+
+    def answer(self, handler):
+        if not self.names_address():
+            return super().answer(handler)
+        try:
+            with transaction.atomic():
+                return super().answer(handler)
+        except IntegrityError as error:
+            if not addresses.is_taken(error):
+                raise
+            addresses.note_refusal(user=self.request.user)
+            self.keeps_refusal = True
+            return self.handle_exception(error)
 
     @extend_schema(responses=CountsField)
     @action(detail=True, url_path="open-records")

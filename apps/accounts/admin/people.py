@@ -1,4 +1,5 @@
 from django.contrib import admin, messages
+from django.db import transaction
 from django.http import HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -15,7 +16,8 @@ from nexora.kernel.admin.links import change_url, list_url
 
 from ..forms import OwnPasswordForm, PasswordForm, UserAddForm, UserForm
 from ..models import APIKey, User
-from ..services import factors
+from ..services import addresses, factors
+from ..services.attempts import TooManyAttempts
 from .leaving import Leaving
 
 admin.site.password_change_form = OwnPasswordForm
@@ -90,7 +92,24 @@ class UserAdmin(Leaving, TenantModelAdmin):
             readonly = list(dict.fromkeys([*readonly, *(name for name in shown if name not in User.OWN_FIELDS)]))
         return readonly
 
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        """With the refusal of an address counted, unless a super admin, who sees everybody, names it."""
+        if "email" not in request.POST or request.user.role == User.Role.SUPER_ADMIN:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        # Around the transaction that is taken back.
+        with transaction.atomic():
+            request.wait, _ = addresses.hold(user=request.user)
+            response = super().changeform_view(request, object_id, form_url, extra_context)
+        if isinstance(refusal := getattr(request, "refusal", None), TooManyAttempts):
+            response.status_code, response["Retry-After"] = refusal.status, str(refusal.wait)
+        return response
+
+    def note_refusal(self, request, error):
+        if hasattr(request, "wait") and addresses.is_taken(error):
+            addresses.note_refusal(user=request.user)
+
     def save_model(self, request, obj, form, change):
+        addresses.ensure_no_wait(getattr(request, "wait", None), email=obj.email, present=form.initial.get("email"))
         super().save_model(request, obj, form, change)
         if change and "status" in form.changed_data and not obj.is_active:
             self.tell_what_is_open(request, obj)

@@ -27,6 +27,7 @@ ACTION_TONES = {
     "signed_in": "",
     "sign_in_failed": "warning",
     "password_refused": "warning",
+    "address_refused": "warning",
     "ended": "",
     "sessions_ended": "",
     "handed_over": "info",

@@ -10,6 +10,7 @@ from nexora.kernel.api.serializers import TenantModelSerializer
 from nexora.kernel.errors import Forbidden
 
 from ..models import User
+from ..services import addresses
 
 
 class MyTenantSerializer(serializers.Serializer):
@@ -110,7 +111,13 @@ class UserSerializer(TenantModelSerializer):
         if self.instance is not None:
             self._ensure_may_edit(user, data)
             self._ensure_knows_password(user, data)
+        self._ensure_may_name_address(data)
         return data
+
+    def _ensure_may_name_address(self, data):
+        if "email" in data:
+            present = self.instance and self.instance.email
+            addresses.ensure_no_wait(self.context["view"].wait, email=data["email"], present=present)
 
     def _ensure_knows_password(self, user, data):
         """Looked at by the viewset, outside the transaction, where a wrong one stays counted."""

@@ -4,13 +4,15 @@ An attempt is counted before it is carried out and committed at once, so that of
 once an account must wait, one attempt is let through for each wait. Success forgives. Unknown accounts are counted like
 known ones. What is counted is kept as a hash, with a key: somebody types their password into the wrong box, and a bare
 hash of that is found by trying.
+
+Where only the attempts that failed count, hold() lets one at a time go on.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv6Address, ip_address
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.crypto import salted_hmac
 
 from nexora.kernel import clock, scope
@@ -21,6 +23,16 @@ from ..models import Attempt
 NO_RECORD = "attempts are no business records"
 LONGEST_WAIT = timedelta(minutes=15)
 FORGOTTEN_AFTER = timedelta(hours=24)
+
+# An upsert, although it changes nothing: it locks the row and answers with its newest version, both at once.
+HOLD = """
+    WITH held AS (
+        INSERT INTO attempts AS known (tenant_id, purpose, subject, last_at) VALUES (%s, %s, %s, %s)
+        ON CONFLICT (tenant_id, purpose, subject) DO UPDATE SET count = known.count
+        RETURNING blocked_until
+    )
+    SELECT blocked_until, EXISTS ({beside}) FROM held
+"""
 
 
 class TooManyAttempts(TooManyRequests):
@@ -51,6 +63,8 @@ SIGN_UP = Purpose("sign_up", free=3, free_from_address=10)
 MAIL = Purpose("mail", free=3, free_from_address=20)
 # Tokens cannot be guessed; who tries is kept from trying fast.
 TOKEN = Purpose("token", free=20, free_from_address=20)
+# See services.addresses.
+ADDRESS = Purpose("address", free=5, free_from_address=5)
 
 
 def wait_after(count, free):
@@ -74,6 +88,21 @@ def begin(purpose, *, account=None, address=None):
             count = 1 if row.last_at <= now - FORGOTTEN_AFTER else row.count + 1
             wait = wait_after(count, free[row.subject])
             _store(row, count=count, last_at=now, blocked_until=wait and now + wait)
+
+
+def hold(purpose, *, account, beside):
+    """(wait, found) in one statement: the account's timedelta to wait or None, and whether the queryset has a row.
+
+    Inside a transaction. Until it ends, whoever else holds the account waits for it, and then sees what it has counted.
+    """
+    (subject,) = _subjects(purpose, account, None)
+    sql, params = beside.values("pk").query.sql_with_params()
+    with connection.cursor() as cursor:
+        values = [scope.current_tenant_id(), purpose.name, subject, clock.now(), *params]
+        cursor.execute(HOLD.format(beside=sql), values)
+        blocked_until, found = cursor.fetchone()
+    wait = blocked_until and blocked_until - clock.now()
+    return (wait if wait and wait > timedelta(0) else None), found
 
 
 def forgive(purpose, *, account=None, address=None):

@@ -17,12 +17,12 @@ from nexora.kernel.scope import tenant_scope
 
 from .. import jobs
 from ..models import Invitation, User
-from . import attempts
+from . import addresses, attempts
 from .passwords import ensure_strong
 
 LIFETIME = timedelta(hours=72)
 TOKEN_BYTES = 32
-ONE_OPEN, ONE_ADDRESS = "invitations_tenant_id_email_accepted_at_revoked_at_key", "users_email_key"
+ONE_OPEN = "invitations_tenant_id_email_accepted_at_revoked_at_key"
 
 
 class InvitationNotValid(NexoraError):
@@ -206,7 +206,7 @@ def accept_invitation(*, token, name, password, ip_address=None):
             try:
                 user.save(force_insert=True)
             except IntegrityError as error:
-                if _violated(error) != ONE_ADDRESS:
+                if not addresses.is_taken(error):
                     raise
                 # Taken since the mail was written, here or elsewhere: no more than any other refusal says.
                 raise _not_valid() from None

@@ -77,12 +77,15 @@ class TextListField(SimpleArrayField):
 class RecordForm(forms.ModelForm):
     """The form of a record. The admin class that makes it sets `actor`, who edits, and `refusal`, below.
 
+    left_to_database   columns whose uniqueness no query looks at beforehand
+
     Columns that were not edited are not written: a form shows less than is stored (microseconds, the difference between
     NULL and empty text), and saving it must not change what nobody touched.
     """
 
     actor = None
     refusal = None
+    left_to_database = ()
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -161,6 +164,7 @@ class RecordForm(forms.ModelForm):
         exclude = self._get_validation_exclusions()
         if "tenant" not in self._errors:
             exclude.discard("tenant")
+        exclude.update(self.left_to_database)
         try:
             self.instance.validate_constraints(exclude=exclude)
         except ValidationError as error:

@@ -297,7 +297,11 @@ class RecordAdmin(PolicyRights, RecordFields, ExportedList, ModelAdmin):
             if refusal is None or request.method != "POST" or hasattr(request, "refusal"):
                 raise
             request.refusal = refusal
+            self.note_refusal(request, error)
             return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def note_refusal(self, request, error):
+        """Override for what is to be stored of a write that has been taken back."""
 
     # -- Deletion
 

@@ -112,6 +112,8 @@ class TenantRecords(viewsets.GenericViewSet):
     # Whether a write asks the database if the person is still who the token says: where people could undo being
     # suspended or demoted. Elsewhere an access token holds for its few minutes.
     confirms_account = False
+    # Whether what a refused write has left is stored: said by whoever has taken back what must not be.
+    keeps_refusal = False
     is_platform = False
     fast = False
 
@@ -179,17 +181,20 @@ class TenantRecords(viewsets.GenericViewSet):
         self.before_transaction()
         with transaction.atomic():
             if self.confirms_account:
-                self.request.successful_authenticator.ensure_current(self.request.user)
+                self.confirm_account()
             with events.batch():
                 if self.shows_secret():
                     idempotency.refuse(self.request)
                 response = idempotency.once(self.request, lambda: self.answer(handler))
-            if response.status_code >= 400:
+            if response.status_code >= 400 and not self.keeps_refusal:
                 transaction.set_rollback(True)
         return response
 
     def before_transaction(self):
         """Override for what must stay although the write is refused."""
+
+    def confirm_account(self):
+        self.request.successful_authenticator.ensure_current(self.request.user)
 
     def answer(self, handler):
         response = handler(self.request, *self.args, **self.kwargs)
