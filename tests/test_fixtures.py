@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from django.apps import apps
@@ -10,6 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from apps.accounts.models import User
+from nexora.kernel import mail
 from nexora.kernel.db.login import owner_login
 from nexora.kernel.scope import tenant_scope
 
@@ -57,4 +59,6 @@ def test_loading_twice_changes_nothing_and_everybody_can_sign_in(real_password_h
     for person in people:
         with tenant_scope(person.tenant_id):
             assert person.check_password("nexora-demo"), person.email
+            # No name server knows the hosts of the demo.
+            assert urlsplit(mail.link("/")).hostname.endswith("localhost")
     assert connection.login == "runtime"
