@@ -72,3 +72,21 @@ def test_the_end_of_a_tenant_is_recorded_by_the_platform(acme, admin):
     event = trail_of(PLATFORM_TENANT_ID)[-1]
     assert (event.action, event.resource, event.record_label) == ("deleted", "tenants.tenant", "Acme Corp")
     assert event.children["users"] == 1
+
+
+def test_a_job_is_named_by_what_it_does(acme):
+    assert AuditEvent(actor_label="apps.accounts.jobs.send_invitation").who == "the system (send invitation)"
+    assert AuditEvent(actor_label="Ada").who == "Ada"
+    assert AuditEvent().who == "the system"
+
+
+def test_the_page_of_an_event_speaks_in_words(admin, acme, admin_client_for):
+    with tenant_scope(acme):
+        AuditEvent.objects.append_unpublished(
+            "a test", tenant_id=acme.pk, action="second_factor_added", resource="accounts.user", record_label="Ada"
+        )
+        event = AuditEvent.objects.get(record_label="Ada")
+    page = admin_client_for(admin).get(f"/admin/accounts/auditevent/{event.pk}/change/").content.decode()
+    assert "Second factor added" in page
+    assert "second_factor_added" not in page
+    assert "Details" not in page

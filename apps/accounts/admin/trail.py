@@ -31,6 +31,16 @@ ACTION_TONES = {
     "ended": "",
     "sessions_ended": "",
     "handed_over": "info",
+    "second_factor_added": "success",
+    "second_factor_replaced": "info",
+    "second_factor_removed": "warning",
+    "second_factor_reset": "warning",
+    "recovery_code_used": "warning",
+    "recovery_codes_renewed": "info",
+    "signed_up": "success",
+    "address_in_use": "",
+    "entered": "warning",
+    "left": "",
 }
 
 
@@ -63,11 +73,21 @@ class AuditEventAdmin(TenantModelAdmin):
     list_filter = [ActionFilter, ResourceFilter, ("actor", AutocompleteSelectFilter), ("created_at", MomentRangeFilter)]
     search_fields = ["record_label"]
     fieldsets = [
-        (None, {"fields": ["created_at", "action", "what", "record_link", "who", "address"]}),
+        (None, {"fields": ["created_at", "done", "what", "record_link", "who", "address"]}),
         ("Details", {"fields": ["changes", "children"]}),
     ]
-    readonly_fields = ["what", "record_link", "who", "address"]
+    readonly_fields = ["done", "what", "record_link", "who", "address"]
     exported = ["actor", "actor_label", "resource", "record_id", "ip_address"]
+
+    def get_fieldsets(self, request, obj=None):
+        """Of the details only those that there are."""
+        heading, (title, details), *rest = super().get_fieldsets(request, obj)
+        told = [name for name in details["fields"] if obj is None or getattr(obj, name)]
+        return [heading, *([(title, {**details, "fields": told})] if told else []), *rest]
+
+    @display(description="Action")
+    def done(self, event):
+        return event.deed
 
     @display(description="Action", ordering="action", label=ACTION_TONES)
     def action_badge(self, event):
@@ -93,7 +113,7 @@ class AuditEventAdmin(TenantModelAdmin):
 
     @display(description="By", ordering="actor_label")
     def who(self, event):
-        return event.actor_label or "the system"
+        return event.who
 
 
 def record_url(event):
@@ -130,7 +150,7 @@ def latest_changes(request):
     entries = [
         Entry(
             f"{event.kind[:1].upper()}{event.kind[1:]}: {event.record_label}",
-            remark=f"{event.actor_label or 'the system'} · {event.created_at:%-d %b, %H:%M}",
+            remark=f"{event.who} · {event.created_at:%-d %b, %H:%M}",
             link=record_url(event),
             badge=event.deed,
             tone=ACTION_TONES.get(event.action, ""),

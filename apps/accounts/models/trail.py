@@ -49,6 +49,12 @@ class AuditEvent(TenantModel):
         return self.action.replace("_", " ").capitalize()
 
     @property
+    def who(self):
+        """Who did it, in words; of a job that did it by itself, what it does."""
+        _, is_job, job = self.actor_label.partition(".jobs.")
+        return f"the system ({job.replace('_', ' ')})" if is_job else self.actor_label or "the system"
+
+    @property
     def kind(self):
         """The resource in words; that of a model that is no more stays as it is."""
         return kind_of(self.resource)
