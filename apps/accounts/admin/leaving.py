@@ -54,7 +54,7 @@ class Leaving:
         context = {
             "title": f"Deactivate {user}" if user.status != User.Status.INACTIVE else f"Hand over from {user}",
             "form": form,
-            "media": self.media + form.media,
+            "media": form.media,
             "open": handover.in_words(handover.count_open(user)),
         }
         return self._page(request, "admin/accounts/deactivate.html", user, context)
