@@ -8,6 +8,7 @@ from django.urls import reverse
 from apps.accounts.models import RefreshToken, User
 from nexora.kernel.permissions import ROLES, rank
 from nexora.kernel.scope import tenant_scope, unscoped
+from tests.admin_pages import said
 from tests.factories import RefreshTokenFactory, UserFactory
 
 USERS = "/admin/accounts/user/"
@@ -144,9 +145,17 @@ def test_deleting_a_session_ends_it(admin, member, admin_client_for):
     answer = admin_client_for(admin).post(
         reverse("admin:accounts_refreshtoken_delete", args=[session.pk]), {"post": "yes"}
     )
-    assert answer.status_code == 302
+    assert answer.headers["Location"] == reverse("admin:accounts_refreshtoken_changelist")
+    assert said(answer).endswith("has ended.")
     with unscoped(reason="look"):
         assert not RefreshToken.objects.filter(user=member).exists()
+
+
+def test_keys_are_linked_to_for_who_may_list_them(admin, member, colleague, admin_client_for):
+    link = "Keys of programs"
+    assert link in admin_client_for(admin).get(address(member)).content.decode()
+    assert link in admin_client_for(member).get(address(member)).content.decode()
+    assert link not in admin_client_for(member).get(address(colleague)).content.decode()
 
 
 def test_the_highest_role_is_the_platforms():

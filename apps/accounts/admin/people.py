@@ -85,6 +85,16 @@ class UserAdmin(Leaving, TenantModelAdmin):
             kwargs["form"] = UserAddForm
         return super().get_form(request, obj, change, **kwargs)
 
+    def get_fieldsets(self, request, obj=None):
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or permissions.reach(request.user, APIKey, "view") == permissions.ALL or obj == request.user:
+            return fieldsets
+        # Somebody else's keys are no list that this person may see.
+        return [
+            (title, {**options, "fields": [name for name in options["fields"] if name != "api_keys"]})
+            for title, options in fieldsets
+        ]
+
     def get_readonly_fields(self, request, obj=None):
         readonly = super().get_readonly_fields(request, obj)
         if obj is not None and permissions.reach(request.user, User, "update") == permissions.OWN:

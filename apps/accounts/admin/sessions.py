@@ -1,4 +1,5 @@
 from django.contrib import admin, messages
+from django.http import HttpResponseRedirect
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     ChoicesDropdownFilter,
@@ -8,6 +9,7 @@ from unfold.decorators import display
 from nexora.kernel import events, permissions
 from nexora.kernel.admin import TenantModelAdmin
 from nexora.kernel.admin.filters import MomentRangeFilter
+from nexora.kernel.admin.links import list_url
 from nexora.kernel.admin.site import account_link
 
 from ..models import RefreshToken
@@ -57,6 +59,14 @@ class RefreshTokenAdmin(TenantModelAdmin):
         if permissions.reach(request.user, RefreshToken, "view") == permissions.OWN:
             return [declared for declared in filters if declared[0] != "user"]
         return filters
+
+    def delete_view(self, request, object_id, extra_context=None):
+        return super().delete_view(request, object_id, {"title": "End a session", **(extra_context or {})})
+
+    def response_delete(self, request, obj_display, obj_id):
+        # Django leads whoever may not edit a record to the overview.
+        self.message_user(request, f"The {obj_display} has ended.", messages.SUCCESS)
+        return HttpResponseRedirect(list_url(RefreshToken))
 
     @display(description="Person", header=True)
     def person(self, session):
