@@ -114,3 +114,14 @@ def test_a_list_is_narrowed_by_status_and_person(admin, member, admin_client_for
         assert key.status == status
     (link,) = [part for part in client.get(change(member)).content.decode().split('"') if part.startswith(f"{LIST}?")]
     assert [found.pk for found in client.get(link).context["cl"].result_list] == [keys["active"].pk]
+
+
+def test_a_key_is_offered_what_its_maker_may_do(admin, member, admin_client_for):
+    def offered(person):
+        page = admin_client_for(person).get("/admin/accounts/apikey/add/")
+        return {scope for scope, _ in page.context["adminform"].form.fields["scopes"].choices}
+
+    assert {"*:read", "*:write", "crm.customer:write", "accounts.auditevent:read"} <= offered(admin)
+    assert "crm.customer:write" in offered(member)
+    assert "accounts.auditevent:read" not in offered(member)
+    assert "analytics.aiprediction:write" not in offered(admin)

@@ -43,7 +43,8 @@ class StatusFilter(DropdownFilter):
 def revoke_selected(model_admin, request, queryset):
     revoked = [revoke_key(key=key) for key in queryset if permissions.may(request.user, key, "delete")]
     model_admin.log_deletions(request, revoked)
-    model_admin.message_user(request, f"{len(revoked)} API keys are revoked.", messages.SUCCESS)
+    noun = "API key is" if len(revoked) == 1 else "API keys are"
+    model_admin.message_user(request, f"{len(revoked)} {noun} revoked.", messages.SUCCESS)
 
 
 @admin.register(APIKey)
@@ -83,7 +84,7 @@ class APIKeyAdmin(TenantModelAdmin):
         if db_field.name != "scopes":
             return super().formfield_for_dbfield(db_field, request, **kwargs)
         return forms.MultipleChoiceField(
-            choices=[(scope, in_words(scope)) for scope in permissions.known_scopes()],
+            choices=[(scope, in_words(scope)) for scope in useful_scopes(request.user)],
             widget=UnfoldAdminCheckboxSelectMultipleWidget,
             help_text="The program never does more than your own role may, and never changes people, keys or settings.",
         )
@@ -111,6 +112,7 @@ class APIKeyAdmin(TenantModelAdmin):
             "title": f"{obj.name} is ready",
             "text": request.key_text,
             "key": obj,
+            "scopes": [in_words(scope) for scope in obj.scopes],
             "link": change_url(obj),
             "opts": self.opts,
         }
@@ -148,6 +150,17 @@ class APIKeyAdmin(TenantModelAdmin):
     def response_delete(self, request, obj_display, obj_id):
         self.message_user(request, f"{obj_display} is revoked. It has stopped working.", messages.SUCCESS)
         return HttpResponseRedirect(list_url(APIKey))
+
+
+def useful_scopes(user):
+    """Those with which a key of this person may do something."""
+    for scope in permissions.known_scopes():
+        resource, _, verb = scope.partition(":")
+        rights = ("view",) if verb == permissions.READ else ("create", "update", "delete")
+        if resource == permissions.EVERYTHING or any(
+            permissions.reach(user, apps.get_model(resource), right) for right in rights
+        ):
+            yield scope
 
 
 def in_words(scope):
