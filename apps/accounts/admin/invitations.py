@@ -1,10 +1,13 @@
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
+from django.http import HttpResponseRedirect
+from django.urls import reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 
 from nexora.kernel.admin import TenantModelAdmin
 from nexora.kernel.admin.filters import MomentRangeFilter
+from nexora.kernel.admin.links import change_url, list_url
 
 from ..forms import InvitationForm
 from ..models import Invitation
@@ -47,12 +50,13 @@ class InvitationAdmin(TenantModelAdmin):
         return invitation.status, invitation.get_status_display()
 
     def get_readonly_fields(self, request, obj=None):
-        readonly = super().get_readonly_fields(request, obj)
-        if obj is None:
-            return readonly
-        # The link went to this address; the role is decided until somebody has it.
-        fixed = ["email"] if obj.status == Invitation.Status.PENDING else ["email", "role"]
-        return [*readonly, *fixed]
+        # The link went to this address.
+        return [*super().get_readonly_fields(request, obj), *([] if obj is None else ["email"])]
+
+    def has_change_permission(self, request, obj=None):
+        """The role is decided until somebody has it."""
+        is_closed = isinstance(obj, Invitation) and obj.status != Invitation.Status.PENDING
+        return not is_closed and super().has_change_permission(request, obj)
 
     def save_model(self, request, obj, form, change):
         if change:
@@ -61,6 +65,19 @@ class InvitationAdmin(TenantModelAdmin):
         made = invitations.invite_person(actor=request.user, email=obj.email, role=obj.role, tenant_id=obj.tenant_id)
         # Django goes on with this object: an address that was invited already is renewed, not a second record.
         obj.__dict__ |= made.__dict__
+
+    def response_add(self, request, obj, post_url_continue=None):
+        self.message_user(request, f"A mail is on its way to {obj.email}.", messages.SUCCESS)
+        if "_continue" in request.POST:
+            return HttpResponseRedirect(change_url(obj))
+        another = reverse("admin:accounts_invitation_add")
+        return HttpResponseRedirect(another if "_addanother" in request.POST else list_url(Invitation))
+
+    def response_change(self, request, obj):
+        if not {"accounts_invitation_resend", "accounts_invitation_revoke"}.isdisjoint(request.POST):
+            # Which have said what they did.
+            return self.response_post_save_change(request, obj)
+        return super().response_change(request, obj)
 
     # -- Closing one
 
@@ -73,8 +90,11 @@ class InvitationAdmin(TenantModelAdmin):
 
     @admin.action(description="Revoke selected invitations", permissions=["delete"])
     def revoke_selected(self, request, queryset):
-        self.delete_queryset(request, queryset.filter(status=Invitation.Status.PENDING))
-        self.message_user(request, "Their links are dead.", messages.SUCCESS)
+        pending = queryset.filter(status=Invitation.Status.PENDING)
+        count = len(pending)
+        self.delete_queryset(request, pending)
+        noun = "invitation is" if count == 1 else "invitations are"
+        self.message_user(request, f"{count} {noun} revoked.", messages.SUCCESS)
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
         # Its button says what it does.
@@ -88,9 +108,13 @@ class InvitationAdmin(TenantModelAdmin):
     @action(description="Resend", permissions=["change"])
     def resend(self, request, invitation):
         invitations.resend_invitation(actor=request.user, invitation=invitation)
-        self.message_user(request, "Another mail is on its way; the link before is dead.", messages.SUCCESS)
+        self.message_user(
+            request, f"Another mail is on its way to {invitation.email}; the link before is dead.", messages.SUCCESS
+        )
 
     @action(description="Revoke", permissions=["delete"])
     def revoke(self, request, invitation):
         invitations.revoke_invitation(invitation=invitation)
-        self.message_user(request, "The link is dead.", messages.SUCCESS)
+        self.message_user(
+            request, f"The invitation of {invitation.email} is revoked; its link is dead.", messages.SUCCESS
+        )
