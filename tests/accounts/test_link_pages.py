@@ -7,6 +7,7 @@ from django.test import Client
 
 from apps.accounts.models import User
 from nexora.kernel.scope import tenant_scope
+from tests.admin_pages import said
 from tests.factories import InvitationFactory
 from tests.mailbox import deliver, link_to
 
@@ -53,7 +54,7 @@ class TestJoining:
         page = browser.get(JOIN, {"token": join_token(role="manager")})
         assert page.status_code == 200
         assert "Acme Corp" in page.text
-        assert "You are invited as manager: new@acme.com." in page.text
+        assert "You will sign in as new@acme.com, with the role manager." in page.text
 
     @pytest.mark.parametrize("role", ["admin", "guest"])
     def test_makes_the_account_and_leads_to_the_sign_in(self, role, browser, join_token, acme):
@@ -80,6 +81,9 @@ class TestJoining:
         assert page.status_code == 400
         assert "Ask for another." in page.text
         assert "<form" not in page.text
+        assert "Acme Corp" in page.text
+        assert 'href="/admin/"' in page.text
+        assert page["Referrer-Policy"] == "no-referrer"
 
     def test_a_link_that_was_used_is_refused_in_the_form(self, browser, join_token):
         token = join_token()
@@ -101,7 +105,7 @@ class TestJoining:
         answer = post(browser, JOIN, filled_in(token, **values))
         assert answer.status_code == 400
         assert said in answer.text
-        assert "You are invited as user: new@acme.com." in answer.text
+        assert "You will sign in as new@acme.com, with the role user." in answer.text
         assert NEW not in answer.text
         assert post(browser, JOIN, filled_in(token)).status_code == 303
 
@@ -209,7 +213,8 @@ class TestTheAdmin:
         shown = client.get(page).text
         assert f'name="{resend}"' in shown
         assert f'name="{revoke}"' in shown
-        assert client.post(page, {"role": "guest", resend: "1"}).status_code == 302
+        answer = client.post(page, {"role": "guest", resend: "1"})
+        assert said(answer) == f"Another mail is on its way to {known.email}; the link before is dead."
         assert [message.to for message in deliver()] == [[known.email]]
         assert client.post(page, {"role": "guest", revoke: "1"}).status_code == 302
         with tenant_scope(acme):
@@ -218,6 +223,7 @@ class TestTheAdmin:
         shown = client.get(page).text
         assert f'name="{resend}"' not in shown
         assert f'name="{revoke}"' not in shown
+        assert 'name="_save"' not in shown
 
     def test_deleting_revokes(self, admin, acme, admin_client_for):
         one, other = InvitationFactory.create_batch(2, tenant=acme)

@@ -32,6 +32,7 @@ class JoinPage(SecretPage):
     form_class = JoinForm
     heading = "Join us"
     button = "Make my account"
+    way_on = ("I have an account: sign in", "/admin/")
     done_heading = "Welcome"
     done = (
         "Your account is ready. Staff sign in to the back office; guests read through the API, where "
@@ -41,7 +42,8 @@ class JoinPage(SecretPage):
 
     @property
     def intro(self):
-        return f"You are invited as {self.found.get_role_display().lower()}: {self.found}." if self.found else ""
+        found = self.found
+        return f"You will sign in as {found}, with the role {found.get_role_display().lower()}." if found else ""
 
     def look_up(self, token):
         return invitations.find_invitation(token=token)

@@ -6,7 +6,6 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
 from nexora.kernel.errors import NexoraError
-from nexora.kernel.pages import refusal
 
 from .pages import DONE, LinkPage
 
@@ -17,9 +16,10 @@ class SecretPage(LinkPage):
 
     look_up   override: what the token stands for; a NexoraError is the whole page
     found     what it answered
+    way_on    (words, path) of what somebody with a dead link may do
     """
 
-    found = None
+    found = way_on = None
 
     def look_up(self, token):
         raise NotImplementedError
@@ -29,9 +29,7 @@ class SecretPage(LinkPage):
             try:
                 self.found = self.look_up(request.GET.get("token", ""))
             except NexoraError as error:
-                response = refusal(request, error)
-                response["Referrer-Policy"] = "no-referrer"
-                return response
+                return self.page("pages/dead_link.html", {"error": error}, status=error.status, wait=error.wait)
         return super().get(request)
 
     def show(self, form, **how):

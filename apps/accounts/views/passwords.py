@@ -44,6 +44,7 @@ class ResetRequestPage(FormPage):
     heading = "Forgot your password?"
     intro = "We mail you a link to a new one."
     button = "Mail me a link"
+    other = ("Back to the sign-in", "/admin/")
     done_heading = "Look into your mail"
     done = "If this address has an account here, a link to a new password is on its way. It is good for an hour."
     done_link = ("Back to the sign-in", "/admin/")
@@ -57,6 +58,7 @@ class ResetPage(SecretPage):
     heading = "Choose a new password"
     intro = "You will be signed out everywhere, and sign in with the new one."
     button = "Set my password"
+    way_on = ("Ask for another link", "/password-reset")
     done_heading = "Your password is changed"
     done = "You are signed out everywhere. Sign in with the new password."
     done_link = ("Sign in", "/admin/")

@@ -75,7 +75,8 @@ class SignUpPage(FormPage):
     intro = "On trial for 14 days, with an address of its own."
     button = "Sign up"
     done_heading = "Look into your mail"
-    done = signup.DETAIL
+    done = f"{signup.DETAIL} If none comes within minutes, look among unwanted mail."
+    done_link = ("Back to the first page", "/")
 
     def dispatch(self, request, *args, **kwargs):
         if not request.tenant.is_platform:
