@@ -170,7 +170,7 @@ def confirm_enrolment(*, user, code, address=None):
         step = _step_of(factor.pending_secret, code)
         if step is None:
             raise SecondFactorInvalid(
-                "This is not the code of the secret that you were given last. Wait for the next one, or begin again."
+                "This code is wrong or over. Enter the one that your app shows now; if that fails too, begin again."
             )
         action = REPLACED if factor.confirmed_at else ADDED
         factor.secret, factor.pending_secret = factor.pending_secret, None
