@@ -187,7 +187,7 @@ def crm_figures(request):
                 "Open deals",
                 count_up_to_window(newest(seen_by(request, Deal)).open()),
                 hint=f"worth {pipeline:,.0f}",
-                link=list_url(Deal),
+                link=open_deals_url(),
                 icon="handshake",
             ),
             Figure(
@@ -208,6 +208,10 @@ def crm_figures(request):
     )
 
 
+def open_deals_url():
+    return list_url(Deal, stage__in=",".join(stage for stage in Deal.Stage.values if stage not in Deal.CLOSED))
+
+
 @panel(order=40)
 def pipeline(request):
     if not sees(request, Deal):
@@ -221,7 +225,7 @@ def pipeline(request):
         for stage, label in Deal.Stage.choices
         if stage in found
     ]
-    return Bars("Pipeline", bars, hint="value of open deals by stage", empty="No open deals.", link=list_url(Deal))
+    return Bars("Pipeline", bars, hint="value of open deals by stage", empty="No open deals.", link=open_deals_url())
 
 
 @panel(order=50)
