@@ -188,6 +188,12 @@ class TestOnesOwnPassword:
         with tenant_scope(member.tenant_id):
             assert User.objects.get(pk=member.pk).check_password(STRONG)
 
+    @pytest.mark.usefixtures("real_password_hashers")
+    @pytest.mark.parametrize("present", [1, True, ["x"], {"x": 1}, None])
+    def test_is_no_number_and_no_list(self, change, member, client_for, present):
+        answer = change(client_for(member), present)
+        assert (answer.status_code, answer.json()["errors"].keys()) == (400, {"current_password"})
+
     def test_cannot_be_guessed_with_a_stolen_access_token(self, change, member, client_for):
         client = client_for(member)
         for _ in range(5):

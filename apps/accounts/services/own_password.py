@@ -20,7 +20,8 @@ def confirm_own_password(*, user, password):
     actor = events.actor()
     subject = {"account": user.email, "address": actor and actor.address}
     attempts.begin(attempts.SIGN_IN, **subject)
-    if not user.check_password(password or ""):
+    # Read from the body before any serializer has looked at it: it may be a number.
+    if not (isinstance(password, str) and user.check_password(password)):
         events.publish(events.record_change(REFUSED, user))
         sentence = "Send your present password beside the new one."
         raise Invalid(f"This is not your present password. {sentence}", fields={"current_password": [sentence]})
