@@ -59,7 +59,7 @@ def actions(tenant):
 class TestTwoSteps:
     def test_after_the_password_comes_the_code_and_nobody_is_signed_in_between(self, browser, enrolled):
         assert first_step(browser, enrolled, "/admin/crm/deal/").headers["Location"] == CODE
-        assert browser.session["second_step"].keys() == {"user", "at", "next"}
+        assert browser.session["second_step"].keys() == {"user", "hash", "at", "next"}
         assert set(browser.session.keys()) == {"second_step"}
         assert browser.get(INDEX).status_code == 302
         page = browser.get(CODE)
@@ -132,6 +132,16 @@ class TestTwoSteps:
         assert browser.post(CODE, {"code": code_of()}).headers["Location"] == LOGIN
         assert not is_signed_in(browser)
 
+    def test_a_password_changed_meanwhile_ends_it(self, browser, enrolled):
+        first_step(browser, enrolled)
+        with tenant_scope(enrolled.tenant):
+            person = User.objects.get(pk=enrolled.pk)
+            person.set_password("another-password-now")
+            person.save()
+        assert browser.get(CODE).headers["Location"] == LOGIN
+        assert browser.post(CODE, {"code": code_of()}).headers["Location"] == LOGIN
+        assert not is_signed_in(browser)
+
     def test_the_step_is_of_one_organisations_host(self, browser, enrolled, globex):
         first_step(browser, enrolled)
         answer = browser.post(CODE, {"code": code_of()}, headers={"host": "globex.localhost"})
@@ -167,6 +177,18 @@ class TestWhereTheOrganisationRequiresOne:
         assert browser.get(INDEX).status_code == 200
         assert browser.get(SET_UP).headers["Location"] == LOGIN
         assert {"second_factor_added", "signed_in"} <= {*actions(member.tenant)}
+
+    def test_nobody_sets_one_up_by_a_password_of_before(self, browser, member):
+        first_step(browser, member)
+        secret, reference = shown_secret(browser.get(SET_UP))
+        with tenant_scope(member.tenant):
+            person = User.objects.get(pk=member.pk)
+            person.set_password("another-password-now")
+            person.save()
+        answer = browser.post(SET_UP, {"code": code_of(secret), "reference": reference})
+        assert answer.headers["Location"] == LOGIN
+        assert not is_signed_in(browser)
+        assert actions(member.tenant) == ["updated"]
 
     def test_a_secret_that_somebody_else_began_is_never_shown(self, browser, member):
         first_step(browser, member)

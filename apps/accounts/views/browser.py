@@ -1,7 +1,7 @@
 """Signing in to the back office: email and password, then the second factor where there is one, or is to be one.
 
 Between the two steps the session is nobody's. It holds who has sent the right password, when, and where they want to
-go, and that for PATIENCE.
+go, and that for PATIENCE, or until that password is changed.
 """
 
 from datetime import datetime, timedelta
@@ -13,6 +13,7 @@ from django.contrib.auth.views import LoginView
 from django.http import HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
+from django.utils.crypto import constant_time_compare
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csp import csp_override
@@ -78,7 +79,12 @@ class SignIn(AccountPage, LoginView):
 
     def go_on(self, user, onwards, page):
         logout(self.request)
-        self.request.session[BETWEEN] = {"user": str(user.pk), "at": clock.now().isoformat(), "next": onwards}
+        self.request.session[BETWEEN] = {
+            "user": str(user.pk),
+            "hash": user.get_session_auth_hash(),
+            "at": clock.now().isoformat(),
+            "next": onwards,
+        }
         return HttpResponseRedirect(reverse(page))
 
     def get_context_data(self, **kwargs):
@@ -103,11 +109,13 @@ class SecondStep:
     def dispatch(self, request, *args, **kwargs):
         between = request.session.get(BETWEEN)
         if between and clock.now() - datetime.fromisoformat(between["at"]) < PATIENCE:
-            self.person = User.objects.active().filter(pk=between["user"]).first()
-            self.onwards = between["next"]
+            person = User.objects.active().filter(pk=between["user"]).first()
+            # As Django asks of a session: whoever has changed the password since wants nobody in by the old one.
+            if person and constant_time_compare(person.get_session_auth_hash(), between.get("hash", "")):
+                self.person, self.onwards = person, between["next"]
         if self.person is None:
             if request.session.pop(BETWEEN, None):
-                messages.warning(request, "That took too long. Sign in again.")
+                messages.warning(request, "That took too long, or your password was changed. Sign in again.")
             return HttpResponseRedirect(reverse("signin:sign-in"))
         return super().dispatch(request, *args, **kwargs)
 
