@@ -2,11 +2,13 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth import authenticate
+from django.contrib.auth.hashers import make_password
 from django.db import connections
 from rest_framework.test import APIClient
 
-from apps.accounts.models import RefreshToken, User
-from apps.accounts.services import sessions
+from apps.accounts.models import AuditEvent, RefreshToken, User, people
+from apps.accounts.services import sessions, signin
 from nexora.kernel import clock
 from nexora.kernel.scope import tenant_scope, unscoped
 from tests.factories import PASSWORD, TenantFactory, UserFactory
@@ -76,6 +78,44 @@ class TestSignIn:
         assert sign_in(acme_client, user, "correct horse").status_code == 200
         with tenant_scope(acme):
             assert User.objects.get(pk=user.pk).password.startswith("argon2$")
+
+    @pytest.mark.parametrize("changes", [{"password": "changed"}, {"role": "guest"}, {"status": "suspended"}])
+    def test_begins_no_session_for_who_was_changed_while_the_password_was_checked(
+        self, acme_client, member, monkeypatch, changes
+    ):
+        def checked_slowly(*args, **kwargs):
+            user = authenticate(*args, **kwargs)
+            with tenant_scope(member.tenant):
+                person = User.objects.get(pk=member.pk)
+                for name, value in changes.items():
+                    setattr(person, name, value)
+                person.save()
+            return user
+
+        monkeypatch.setattr(signin, "authenticate", checked_slowly)
+        answer = sign_in(acme_client, member)
+        assert (answer.status_code, answer.json()["code"]) == (401, "account_closed")
+        with tenant_scope(member.tenant):
+            assert not RefreshToken.objects.exists()
+            assert not AuditEvent.objects.filter(action="signed_in").exists()
+
+    def test_upgrading_a_hash_never_undoes_a_change_of_the_password(
+        self, acme_client, acme, real_password_hashers, monkeypatch
+    ):
+        import bcrypt
+
+        node = bcrypt.hashpw(b"correct horse", bcrypt.gensalt(4, prefix=b"2b")).decode()
+        user = UserFactory(tenant=acme, email="node@acme.com", password=node)
+
+        def made_slowly(password):
+            with tenant_scope(acme):
+                User.objects.filter(pk=user.pk).unpublished("test").update(password="!changed")
+            return make_password(password)
+
+        monkeypatch.setattr(people, "make_password", made_slowly)
+        assert sign_in(acme_client, user, "correct horse").status_code == 401
+        with tenant_scope(acme):
+            assert User.objects.get(pk=user.pk).password == "!changed"
 
     def test_the_seeds_placeholder_hash_is_a_wrong_password_not_an_error(self, acme_client, acme):
         user = UserFactory(tenant=acme, password="$2b$10$...")

@@ -178,8 +178,12 @@ class User(AbstractBaseUser, TenantModel):
         """As Django's, but a stronger hash of the same password is no change that a trail should show."""
 
         def upgrade(raw_password):
-            self.password = make_password(raw_password)
-            User.objects.filter(pk=self.pk).unpublished("same password, stronger hash").update(password=self.password)
+            # As read, or as stored: see PasswordHashField. Another one was set meanwhile, and is to stay.
+            checked = [self.password, self.password.removeprefix("bcrypt$")]
+            stronger = make_password(raw_password)
+            same = User.objects.filter(pk=self.pk, password__in=checked).unpublished("same password, stronger hash")
+            if same.update(password=stronger):
+                self.password = stronger
 
         return check_password(raw_password, self.password, upgrade)
 

@@ -4,6 +4,7 @@ factor, and the trail is told."""
 from contextlib import contextmanager
 
 from django.contrib.auth import authenticate
+from django.db import transaction
 
 from nexora.kernel import clock, events, scope
 from nexora.kernel.errors import NotSignedIn
@@ -26,11 +27,20 @@ def sign_in(*, request, email, password, code=None):
 
 def let_in(*, request, user):
     """A session of the API for a person who has proven everything: {"access", "refresh"}."""
-    welcome(request=request, user=user, by="API")
-    User.objects.filter(pk=user.pk).unpublished("a sign-in is no edit").update(last_login=clock.now())
-    return sessions.open_session(
-        user=user, user_agent=request.headers.get("User-Agent"), ip_address=address_of(request)
-    )
+    with transaction.atomic():
+        _hold(user)
+        welcome(request=request, user=user, by="API")
+        return sessions.open_session(
+            user=user, user_agent=request.headers.get("User-Agent"), ip_address=address_of(request)
+        )
+
+
+def _hold(user):
+    """Lock the person, if they are still who the password was checked for. Checking one takes a while: a session begun
+    by the old one would not be there yet when a change of the password ends them all."""
+    same = User.objects.active().with_role(user.role).filter(pk=user.pk, password=user.password)
+    if not same.unpublished("a sign-in is no edit").update(last_login=clock.now()):
+        raise NotSignedIn("The account was changed while you signed in. Sign in again.", code="account_closed")
 
 
 def recognise(*, request, email, password):
