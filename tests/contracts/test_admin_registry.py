@@ -228,6 +228,16 @@ def test_a_nul_byte_is_no_fault(model, admin, root, admin_client_for):
         assert set(texts) <= set(answer.context["adminform"].form.errors)
 
 
+@pytest.mark.parametrize("role", ["admin", "super_admin"])
+@pytest.mark.parametrize("model", REGISTRY, ids=label)
+def test_every_action_of_a_list_can_be_carried_out(model, role, cast, acme, admin_client_for):
+    client = admin_client_for(cast[role])
+    offered = site._registry[model].get_actions(client.get(page(model, "changelist")).wsgi_request)
+    for name in offered:
+        sent = {"action": name, "_selected_action": routes.make(model, acme).pk, "post": "yes"}
+        assert client.post(page(model, "changelist"), sent).status_code == 302, name
+
+
 @pytest.mark.parametrize("model", REGISTRY, ids=label)
 def test_a_list_costs_the_same_however_many_rows_it_shows(
     model, admin, acme, admin_client_for, django_assert_max_num_queries

@@ -76,6 +76,11 @@ class NexoraAdminSite(UnfoldAdminSite):
     enable_nav_sidebar = True
     index_title = "Overview"
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        # Django's, which every list would have beside its own: of a record that is kept, it is a fault.
+        self.disable_action("delete_selected")
+
     # -- What is in it
 
     def register(self, model_or_iterable, admin_class=None, **options):
