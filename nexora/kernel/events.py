@@ -92,13 +92,14 @@ def record_change(action, record, *, changes=None, children=None):
     )
 
 
-def list_change(action, model, label, *, changes=None):
-    """A RecordChange of a list of records, in the trail of the tenant in scope; over all tenants in the platform's."""
+def list_change(action, model, label, *, changes=None, tenant_id=None):
+    """A RecordChange of a list of records, in the trail of `tenant_id`, else of the tenant in scope; over all tenants
+    in the platform's."""
     return RecordChange(
         action=action,
         model=model,
         record_id=None,
-        tenant_id=scope.require("An event").tenant_id or scope.PLATFORM_TENANT_ID,
+        tenant_id=tenant_id or scope.require("An event").tenant_id or scope.PLATFORM_TENANT_ID,
         label=label[:255],
         changes=changes or {},
         actor=_actor.get(),

@@ -150,14 +150,25 @@ def test_too_many_rows_are_told(acme, browser, monkeypatch):
 # -- The platform
 
 
-def test_over_all_tenants_it_names_the_tenant_and_is_the_platforms_event(root, acme, globex, admin_client_for):
+def test_over_all_tenants_it_names_the_tenant_and_is_in_the_platforms_trail(root, acme, globex, admin_client_for):
     ours, theirs = CustomerFactory(tenant=acme), CustomerFactory(tenant=globex)
     browser = admin_client_for(root)
     found = {row["id"]: row["tenant"] for row in table(browser.get(f"{CUSTOMERS}export/"))}
     assert found == {str(ours.pk): str(acme.pk), str(theirs.pk): str(globex.pk)}
     (event,) = exported_events(PLATFORM_TENANT_ID)
     assert (event.actor_id, event.record_label) == (root.pk, "customers: 2 records as CSV")
-    assert exported_events(acme) == exported_events(globex) == []
+
+
+def test_what_the_platform_takes_away_is_in_the_trail_of_whose_it_is(root, acme, globex, admin_client_for):
+    CustomerFactory.create_batch(2, tenant=acme, name="Ada"), CustomerFactory(tenant=globex, name="Bob")
+    browser = admin_client_for(root)
+    browser.get(f"{CUSTOMERS}export/", {"tenant__id__exact": str(acme.pk), "q": "ada"})
+    (event,) = exported_events(acme)
+    assert (event.actor_id, event.actor_label, event.record_label, event.changes) == (
+        None, "Root", "customers: 2 records as CSV", {},
+    )  # fmt: skip
+    assert exported_events(globex) == []
+    assert len(exported_events(PLATFORM_TENANT_ID)) == 1
 
 
 @pytest.mark.parametrize("model", REGISTRY, ids=label)
