@@ -58,6 +58,8 @@ class UserViewSet(TenantViewSet):
         # Reach "own" must not do: with somebody's access token one would take their second factor away.
         "reset_second_factor": "delete",
     }
+    # Their services lock two people, in one order: of two who hand over to each other one waits.
+    lock_for_themselves = ("hand_over", "deactivate")
 
     def before_transaction(self):
         user, body = self.request.user, self.request.data

@@ -219,6 +219,22 @@ class TestAtTheSameTime:
         with tenant_scope(acme):
             assert User.objects.active().filter(role="admin").count() == 1
 
+    def test_two_who_hand_over_to_each_other_do_not_wait_for_each_other(self):
+        acme = TenantFactory(subdomain="acme")
+        admins = [UserFactory(tenant=acme, role="admin") for _ in range(2)]
+        with tenant_scope(acme):
+            tokens = [access_token(admin, uuid4()) for admin in admins]
+
+        def hand_over_to(successor, person, token):
+            client = APIClient(HTTP_HOST="acme.localhost", HTTP_AUTHORIZATION=f"Bearer {token}")
+            return client.post(address(person, "hand-over"), {"to": str(successor.pk)}).status_code
+
+        works = [
+            lambda a=a, b=b, t=t: hand_over_to(a, b, t) for a, b, t in zip(admins, admins[::-1], tokens, strict=True)
+        ]
+        for _ in range(10):
+            assert at_once(*works, *works) == [200] * 4
+
     def test_nothing_goes_to_somebody_who_leaves_meanwhile(self):
         acme = TenantFactory(subdomain="acme")
         leaving, other = UserFactory.create_batch(2, tenant=acme)

@@ -89,6 +89,7 @@ class TenantRecords(viewsets.GenericViewSet):
     ordering_fields            what a list may be ordered by; default: every plain column that is shown
     search_fields              columns that `search` looks at; none: no search
     action_rights              {extra action: right of nexora.policy}
+    lock_for_themselves        extra actions that get their record unlocked, as their service locks it with others
     filtered_actions           those that take filters and more; the others take no parameter
     hosts                      which hosts serve it: "tenant", "platform" or both
     created_status             what a POST to the list is answered with: 202 where what it asks for is yet to be done
@@ -106,6 +107,7 @@ class TenantRecords(viewsets.GenericViewSet):
     ordering_fields = ()
     search_fields = ()
     action_rights = {}
+    lock_for_themselves = ()
     filtered_actions = ("list", "export")
     hosts = (TENANT,)
     created_status = 201
@@ -269,9 +271,11 @@ class TenantRecords(viewsets.GenericViewSet):
 
     def find(self, record_id):
         """The record, or None; locked, where the request is a write."""
-        if self.fast and (statement := fast.finding(self)):
+        is_locked_later = self.action in self.lock_for_themselves
+        if self.fast and not is_locked_later and (statement := fast.finding(self)):
             return statement.record({fast.PERSON: self.request.user.pk, KEY: record_id})
-        return self.locked(self.get_queryset()).filter(pk=record_id).first()
+        rows = self.get_queryset()
+        return (rows if is_locked_later else self.locked(rows)).filter(pk=record_id).first()
 
     def locked(self, queryset):
         if self.request.method in SAFE_METHODS:
