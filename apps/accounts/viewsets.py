@@ -21,7 +21,6 @@ from .models import APIKey, AuditEvent, Invitation, RefreshToken, User
 from .serializers import (
     APIKeySerializer,
     AuditEventSerializer,
-    CountsField,
     DeactivationSerializer,
     HandedOverSerializer,
     InvitationSerializer,
@@ -33,6 +32,9 @@ from .serializers import (
 from .services import addresses, factors, invitations, own_password
 from .services.handover import deactivate_person, hand_over
 from .services.keys import issue_key, revoke_key
+
+
+COUNTS = {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}
 
 
 class UserViewSet(TenantViewSet):
@@ -93,7 +95,7 @@ class UserViewSet(TenantViewSet):
             self.keeps_refusal = True
             return self.handle_exception(error)
 
-    @extend_schema(responses=CountsField)
+    @extend_schema(responses=COUNTS)
     @action(detail=True, url_path="open-records")
     def open_records(self, request, pk=None):
         """How many open records of each kind name this person as the one who sees to them."""

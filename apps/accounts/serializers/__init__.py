@@ -1,4 +1,4 @@
-from .handover import CountsField, DeactivationSerializer, HandedOverSerializer, SuccessorSerializer
+from .handover import DeactivationSerializer, HandedOverSerializer, SuccessorSerializer
 from .invitations import AcceptanceSerializer, InvitationSerializer
 from .keys import APIKeySerializer, IssuedAPIKeySerializer
 from .own_password import OwnPasswordSerializer
@@ -14,7 +14,6 @@ __all__ = [
     "AcceptanceSerializer",
     "AcceptedSerializer",
     "AuditEventSerializer",
-    "CountsField",
     "CredentialsSerializer",
     "DeactivationSerializer",
     "EmailAddressSerializer",
