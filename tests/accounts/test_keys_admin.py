@@ -9,7 +9,7 @@ from nexora.kernel import clock
 from nexora.kernel.scope import tenant_scope, unscoped
 from tests.accounts.test_keys import ME, assert_useless, program
 from tests.admin_pages import change, errors, said
-from tests.factories import APIKeyFactory
+from tests.factories import APIKeyFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -99,6 +99,17 @@ def test_nobody_revokes_what_they_do_not_see(member, colleague, admin_client_for
     client.post(LIST, {"action": "revoke_selected", "_selected_action": [key.pk]})
     assert key.name not in client.get(LIST).content.decode()
     assert program(key.text).get(ME).status_code == 200
+
+
+def test_nobody_touches_a_key_of_somebody_above(root, platform, admin_client_for):
+    key = APIKeyFactory(user=root, name="Of root")
+    client = admin_client_for(UserFactory(tenant=platform, role="admin"))
+    assert client.post(change(key, "delete"), {"post": "yes"}).status_code == 403
+    assert client.post(change(key), {"name": "Another"}).status_code == 403
+    client.post(LIST, {"action": "revoke_selected", "_selected_action": [key.pk]})
+    with tenant_scope(platform):
+        kept = APIKey.objects.get()
+    assert (kept.name, kept.revoked_at) == ("Of root", None)
 
 
 def test_a_list_is_narrowed_by_status_and_person(admin, member, admin_client_for):

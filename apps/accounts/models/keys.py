@@ -9,6 +9,7 @@ from nexora.kernel import clock, fields, permissions
 from nexora.kernel.db.indexes import SeedIndex, newest_first
 from nexora.kernel.fields import TenantForeignKey
 from nexora.kernel.models import TenantModel
+from nexora.kernel.scope import PLATFORM_TENANT_ID
 
 from .people import User
 
@@ -70,6 +71,10 @@ class APIKey(TenantModel):
 
     def __str__(self):
         return f"{self.name} ({self.prefix}…)"
+
+    def is_above(self, user):
+        # Who sees keys of others is an admin, whom only the platform has somebody above. Elsewhere nobody is asked.
+        return self.tenant_id == PLATFORM_TENANT_ID and self.user.is_above(user)
 
     @property
     def status(self):
