@@ -212,6 +212,15 @@ def test_other_parts_of_the_body_are_refused_by_name(acme, client):
         assert answer.json()["errors"].keys() == {"set"}
 
 
+@pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
+def test_a_condition_is_refused_for_it_could_not_be_kept(header, acme, client):
+    record = CustomerFactory(tenant=acme)
+    for verb, extra in (("bulk-update", {"set": {"name": "B"}}), ("bulk-delete", {})):
+        answer = client.post(f"{CUSTOMERS}{verb}/", {"ids": ids(record), **extra}, headers={header: '"another"'})
+        assert (answer.status_code, list(answer.json()["errors"])) == (400, [header])
+    assert trail(acme) == []
+
+
 def test_a_repeated_request_is_carried_out_once(acme, client):
     some = CustomerFactory.create_batch(2, tenant=acme)
     first, again = (

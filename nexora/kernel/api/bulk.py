@@ -11,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
+from nexora.kernel.api import conditional
 from nexora.kernel.api.constraints import refused_by_database
 from nexora.kernel.api.exceptions import NotFound, flatten
 from nexora.kernel.api.serializers import UNKNOWN_FIELD
@@ -105,6 +106,7 @@ class Bulk:
         return Response({ANSWERS["bulk_delete"]: len(records)})
 
     def asked(self, serializer_class):
+        conditional.refuse(self.request)
         serializer = serializer_class(data=self.request.data)
         serializer.is_valid(raise_exception=True)
         return serializer.validated_data

@@ -11,6 +11,7 @@ from django.utils.http import parse_etags
 from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
 
+from nexora.kernel.api.exceptions import invalid
 from nexora.kernel.api.formats import JSONDocument, JSONRenderer
 from nexora.kernel.errors import NexoraError
 
@@ -46,6 +47,12 @@ def etag_of(representation):
 
 def is_conditional(request):
     return MATCH in request.META or NONE_MATCH in request.META
+
+
+def refuse(request):
+    """Invalid if a write of several records has a condition: an ETag is of one record."""
+    if named := [name for name, key in ((IF_MATCH, MATCH), (IF_NONE_MATCH, NONE_MATCH)) if key in request.META]:
+        raise invalid({name: ["An ETag is of one record. Leave this out, or PATCH each by itself."] for name in named})
 
 
 def ensure_as_expected(request, etag):
