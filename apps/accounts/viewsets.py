@@ -33,7 +33,6 @@ from .services import addresses, factors, invitations, own_password
 from .services.handover import deactivate_person, hand_over
 from .services.keys import issue_key, revoke_key
 
-
 COUNTS = {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}
 
 
@@ -95,7 +94,7 @@ class UserViewSet(TenantViewSet):
             self.keeps_refusal = True
             return self.handle_exception(error)
 
-    @extend_schema(responses=COUNTS)
+    @extend_schema(responses={200: COUNTS})
     @action(detail=True, url_path="open-records")
     def open_records(self, request, pk=None):
         """How many open records of each kind name this person as the one who sees to them."""
