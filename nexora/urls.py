@@ -6,6 +6,7 @@ from apps.tenants.pages import home
 from nexora.kernel.api.documents import DocsView, SchemaView
 from nexora.kernel.api.problems import problems
 from nexora.kernel.health import healthz, readyz
+from nexora.kernel.pages import brand_css
 
 # One include per app: a flat list of all routes would cost every request of the last app a tenth of a millisecond.
 SECTIONS = ["crm", "workflows", "analytics", "marketplace", "accounts", "tenants"]
@@ -25,6 +26,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("problems/", problems, name="problems"),
     path("problems/<slug:code>", problems, name="problem"),
+    path("brand.css", brand_css, name="brand-css"),
     path("healthz", healthz),
     path("readyz", readyz),
 ]

@@ -3,6 +3,20 @@
 import orjson
 from django.http import HttpResponse
 from django.template.loader import render_to_string
+from django.views.decorators.cache import cache_control
+
+from nexora.kernel.brand import brand_of
+
+BRAND_CSS = """:root { --brand: %(light)s; --on-brand: #fff; }
+@media (prefers-color-scheme: dark) { :root { --brand: %(dark)s; --on-brand: #0b1120; } }
+"""
+
+
+@cache_control(max_age=60)
+def brand_css(request):
+    """The colour of this host's organisation, for pages of nobody who is signed in: those may carry no style inline."""
+    shades = brand_of(request).shades
+    return HttpResponse(BRAND_CSS % {"light": shades["600"], "dark": shades["500"]}, content_type="text/css")
 
 
 def wants_json(request):

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from apps.accounts.models import User
-from nexora.kernel.scope import tenant_scope
+from nexora.kernel.scope import tenant_scope, unscoped
 from tests.admin_pages import said
 from tests.factories import InvitationFactory
 from tests.mailbox import deliver, link_to
@@ -235,3 +235,15 @@ class TestTheAdmin:
                 invitation.refresh_from_db()
                 assert invitation.status == "revoked"
         assert client.get(f"{self.LIST}?status__exact=revoked").status_code == 200
+
+
+def test_pages_of_an_organisation_have_its_colour(client, acme, platform):
+    with unscoped(reason="test data"):
+        acme.white_label = {"primary_color": "#0f766e"}
+        acme.save()
+    page = client.get("/password-reset", HTTP_HOST="acme.localhost").content.decode()
+    assert '<link rel="stylesheet" href="/brand.css">' in page
+    own, ours = (client.get("/brand.css", HTTP_HOST=host) for host in ("acme.localhost", "localhost"))
+    assert own["Content-Type"] == "text/css"
+    assert "--brand: #0f766e; --on-brand: #fff" in own.content.decode()
+    assert "#0f766e" not in ours.content.decode()
