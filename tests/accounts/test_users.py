@@ -49,6 +49,11 @@ class TestEscalation:
         assert client.patch(address(cast[role]), body).status_code == 403
         assert client.patch(address(cast[role]), {"name": "Renamed"}).status_code == 200
 
+    @pytest.mark.parametrize("order", ["password", "-password"])
+    def test_nobody_orders_people_by_their_hashes_which_the_cursor_would_hold(self, guest, admin, client_for, order):
+        answer = client_for(guest).get(USERS, {"ordering": order, "page_size": 1})
+        assert (answer.status_code, answer.json()["errors"].keys()) == (400, {"ordering"})
+
     def test_a_tenant_cannot_change_what_the_platform_sells(self, admin, acme, client_for):
         client = client_for(admin)
         for field in ("plan", "status", "subdomain"):

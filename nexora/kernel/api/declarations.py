@@ -100,6 +100,13 @@ def check(cls):
 
 
 def orderable(cls):
-    shown = cls.serializer_class.Meta.fields
-    columns = cls.queryset.model._meta.concrete_fields
-    return tuple(column.name for column in columns if column.name in shown and can_order_by(column))
+    """Columns that an answer shows. By no other: the order tells of it, and the cursor is made of its values."""
+    model, written_only = cls.queryset.model, write_only(cls.serializer_class)
+    shown = {*cls.serializer_class.Meta.fields} - model.redacted - written_only
+    return tuple(column.name for column in model._meta.concrete_fields if column.name in shown and can_order_by(column))
+
+
+def write_only(serializer_class):
+    options = getattr(serializer_class.Meta, "extra_kwargs", {})
+    declared = {name for name, field in serializer_class._declared_fields.items() if field.write_only}
+    return declared | {name for name, given in options.items() if given.get("write_only")}
