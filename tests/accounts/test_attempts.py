@@ -13,7 +13,7 @@ from apps.accounts.services.attempts import SIGN_IN, TooManyAttempts
 from nexora.kernel import clock
 from nexora.kernel.scope import tenant_scope, unscoped
 from tests.conftest import host_of
-from tests.factories import PASSWORD, TenantFactory, UserFactory
+from tests.factories import PASSWORD, SecondFactorFactory, TenantFactory, UserFactory
 
 TOKEN = "/api/v1/auth/token/"
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -109,6 +109,28 @@ class TestAnAddress:
         people = UserFactory.create_batch(60, tenant=acme)
         client = client_for(None, tenant=acme)
         assert {sign_in(client, person.email).status_code for person in people} == {200}
+
+    def test_where_people_sign_in_in_two_steps_is_none_either(self, acme, acme_client, client):
+        for person in UserFactory.create_batch(3, tenant=acme):
+            SecondFactorFactory(user=person)
+            assert sign_in(acme_client, person.email).json()["code"] == "second_factor_required"
+            body = {"username": person.email, "password": PASSWORD}
+            assert client.post(reverse("admin:login"), body, HTTP_HOST=host_of(acme)).status_code == 302
+        with tenant_scope(acme):
+            counts = sorted(Attempt.objects.values_list("count", flat=True))
+        assert counts == [0, 2, 2, 2], "codes are still guessed as slowly as passwords"
+
+    def test_does_not_add_up_typing_errors_of_many_days(self, acme):
+        with tenant_scope(acme):
+            for day in range(4):
+                with clock.frozen_at(NOON + timedelta(hours=23) * day):
+                    for _ in range(30):
+                        attempts.begin(SIGN_IN, address="192.0.2.7")
+            with clock.frozen_at(NOON + timedelta(hours=23) * day + timedelta(minutes=20)):
+                for _ in range(20):
+                    attempts.begin(SIGN_IN, address="192.0.2.7")
+                with pytest.raises(TooManyAttempts):
+                    attempts.begin(SIGN_IN, address="192.0.2.7")
 
 
 @pytest.mark.django_db

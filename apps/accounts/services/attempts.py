@@ -85,7 +85,7 @@ def begin(purpose, *, account=None, address=None):
         if wait > timedelta(0):
             raise TooManyAttempts(wait)
         for row in found:
-            count = 1 if row.last_at <= now - FORGOTTEN_AFTER else row.count + 1
+            count = _left_of(row, free[row.subject], now) + 1
             wait = wait_after(count, free[row.subject])
             _store(row, count=count, last_at=now, blocked_until=wait and now + wait)
 
@@ -121,6 +121,13 @@ def delete_old():
     """Remove what is forgotten, in the scope in force; answers how many."""
     old = Attempt.objects.filter(last_at__lte=clock.now() - FORGOTTEN_AFTER)
     return old.unpublished(NO_RECORD).delete()[0]
+
+
+def _left_of(row, free, now):
+    """What is left of the row's count: a quiet day forgets as many as are free, so that an office's typing errors of a
+    month do not add up; a whole one forgets all."""
+    quiet = max(now - row.last_at, timedelta(0))
+    return 0 if quiet >= FORGOTTEN_AFTER else max(0, row.count - quiet // (FORGOTTEN_AFTER / free))
 
 
 def _subjects(purpose, account, address):

@@ -10,6 +10,7 @@ from nexora.kernel import clock, events, scope
 from nexora.kernel.errors import NotSignedIn
 
 from ..models import User
+from ..models.factors import SecondFactorEnrolmentRequired, SecondFactorRequired
 from . import attempts, factors, sessions
 
 SIGNED_IN, FAILED = "signed_in", "sign_in_failed"
@@ -21,7 +22,8 @@ def sign_in(*, request, email, password, code=None):
     Of a wrong password it says `invalid_credentials` and no more, whatever the code.
     """
     user = recognise(request=request, email=email, password=password)
-    factors.ensure_second_factor(user=user, code=code, address=address_of(request))
+    with between_steps(request):
+        factors.ensure_second_factor(user=user, code=code, address=address_of(request))
     return let_in(request=request, user=user)
 
 
@@ -59,6 +61,17 @@ def recognised(*, request, email, password):
     user = recognise(request=request, email=email, password=password)
     yield user
     forgive(request=request, user=user)
+
+
+@contextmanager
+def between_steps(request):
+    """Who has yet to send a code has guessed nothing: the address has one attempt less, or an office where people sign
+    in in two steps would soon wait for each of them. The account's stays, as codes are guessed by its password."""
+    try:
+        yield
+    except (SecondFactorRequired, SecondFactorEnrolmentRequired):
+        attempts.forgive(attempts.SIGN_IN, address=address_of(request))
+        raise
 
 
 def try_again(*, request, user):

@@ -69,7 +69,8 @@ class SignIn(AccountPage, LoginView):
     def form_valid(self, form):
         user, onwards = form.get_user(), self.get_success_url()
         try:
-            factors.ensure_second_factor(user=user)
+            with signin.between_steps(self.request):
+                factors.ensure_second_factor(user=user)
         except SecondFactorRequired:
             return self.go_on(user, onwards, "signin:code")
         except SecondFactorEnrolmentRequired:
