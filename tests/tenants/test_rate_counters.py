@@ -40,6 +40,16 @@ def stored():
         return {count.tenant_id: count.count for count in RequestCount.objects.all()}
 
 
+def test_what_comes_back_late_takes_nothing_from_the_minute_that_has_begun(acme):
+    counter = Counter()
+    taken(counter, acme, 1)
+    for _ in range(5):
+        counter.take(acme.pk, 100, WINDOW + 1)
+    counter.give_back(acme.pk, WINDOW)
+    assert counter.take(acme.pk, 100, WINDOW + 1) == 6
+    assert counter.take(acme.pk, 100, WINDOW) == 7, "asked a moment before, counted a moment after"
+
+
 # -- Through the table
 
 

@@ -52,15 +52,17 @@ class Counter:
             return count.total
 
     def give_back(self, tenant_id, window):
-        """This request should not have been counted."""
+        """This request should not have been counted. Of a window that is over, nobody needs to know any more."""
         with self._lock:
             count = self._count_of(tenant_id, window)
-            count.total -= 1
-            count.news -= 1
+            if count.window == window:
+                count.total -= 1
+                count.news -= 1
 
     def _count_of(self, tenant_id, window):
+        """The tenant's, in this window, or in a later one that another request has begun meanwhile."""
         count = self._counts.get(tenant_id)
-        if count is None or count.window != window:
+        if count is None or count.window < window:
             count = self._counts[tenant_id] = _Count(window)
         return count
 

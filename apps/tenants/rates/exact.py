@@ -43,7 +43,8 @@ class RedisCounter(Counter):
             else:
                 with self._lock:
                     count = self._count_of(tenant_id, window)
-                    count.total = max(count.total, number)
+                    if count.window == window:
+                        count.total = max(count.total, number)
                 return number if number <= limit else 0
         return super().take(tenant_id, limit, window)
 
@@ -55,7 +56,9 @@ class RedisCounter(Counter):
                 self._lose(error)
             else:
                 with self._lock:
-                    self._count_of(tenant_id, window).total -= 1
+                    count = self._count_of(tenant_id, window)
+                    if count.window == window:
+                        count.total -= 1
                 return
         super().give_back(tenant_id, window)
 
