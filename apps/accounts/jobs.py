@@ -39,6 +39,11 @@ def send_verification(user_id):
 
 
 @task(retry=mail.RETRIES)
+def ask_about_change(user_id):
+    mails.ask_about_change(user_id=user_id)
+
+
+@task(retry=mail.RETRIES)
 def send_address_in_use(user_id):
     with unscoped(reason="somebody signed up with the address of a person who is to know"):
         user = User.objects.filter(pk=user_id).first()

@@ -47,7 +47,7 @@ def ask_for_confirmation(changes):
     for change in changes:
         if change.model is User and change.action == events.UPDATED and "email" in change.changes:
             with tenant_scope(change.tenant_id):
-                enqueue(jobs.send_verification, user_id=change.record_id)
+                enqueue(jobs.ask_about_change, user_id=change.record_id)
 
 
 def _row(change):

@@ -1,6 +1,7 @@
 """That an address is its person's: links that work once, and only for whom and what they were made."""
 
 import logging
+from contextlib import nullcontext
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from rest_framework.test import APIClient
 
 from apps.accounts.models import AuditEvent, User
 from apps.accounts.services import links, sessions
+from apps.accounts.services.attempts import TooManyAttempts
 from apps.tenants.models import Tenant
 from nexora.kernel import clock
 from nexora.kernel.scope import tenant_scope, unscoped
@@ -175,6 +177,16 @@ def test_who_gets_another_address_has_to_confirm_it(client, admin, member, clien
     assert follow(confirmation_in(message)).status_code == 200
     assert now(member).email_verified
     assert now(member).status == "active"
+
+
+def test_an_admin_cannot_have_a_stranger_mailed_again_and_again(admin, member, client_for):
+    client, address = client_for(admin), f"/api/v1/users/{member.pk}/"
+    with clock.frozen_at(clock.now()):
+        for number in range(4):
+            for email in (f"away{number}@acme.com", "stranger@third.example"):
+                with pytest.raises(TooManyAttempts) if number == 3 and "stranger" in email else nullcontext():
+                    assert client.patch(address, {"email": email}).status_code == 200
+                    deliver()
 
 
 def test_so_does_who_gets_it_in_the_back_office(admin, member, admin_client_for):

@@ -5,6 +5,7 @@ from nexora.kernel import mail
 from nexora.kernel.scope import PLATFORM_TENANT_ID, tenant_scope
 
 from ..models import User
+from . import attempts
 from .links import ADDRESS, SIGN_UP, email_token
 
 
@@ -19,6 +20,15 @@ def send_verification(*, user_id):
         token = email_token(user=user, purpose=ADDRESS)
         link = mail.link("/verify-email", token=token)
         mail.send(to=user.email, template="verify_email", context={"name": user.name, "link": link})
+
+
+def ask_about_change(*, user_id):
+    """Ask whoever reads the mail of a person's new address, which an admin typed. An admin could type anybody's, again
+    and again: too many mails to one wait here, where the job is tried again, as those of invitations do."""
+    user = User.objects.filter(pk=user_id, email_verified=False).first()
+    if user is not None:
+        attempts.begin(attempts.MAIL, account=user.email)
+        send_verification(user_id=user_id)
 
 
 def _send_sign_up(user):
