@@ -5,7 +5,6 @@ acme; on the platform root. Tests run as the runtime role and in no scope: a tes
 """
 
 from unittest.mock import patch
-from uuid import uuid4
 
 import pytest
 from django.conf import settings
@@ -18,7 +17,7 @@ from apps.accounts import authentication
 from apps.tenants import hosts, rates
 from nexora.kernel import scope
 from nexora.kernel.scope import PLATFORM_TENANT_ID, tenant_scope, unscoped
-from tests.factories import TenantFactory, UserFactory
+from tests.factories import RefreshTokenFactory, TenantFactory, UserFactory
 
 CHEAP_HASHER = "django.contrib.auth.hashers.MD5PasswordHasher"
 
@@ -148,15 +147,18 @@ def host_of(tenant):
 
 @pytest.fixture
 def client_for():
-    """`client_for(user)`: an API client on the user's host with a token; `client_for(None, tenant=…)`: without one."""
+    """`client_for(user)`: an API client on the user's host with a token of a session of its own, which it names as
+    `session_id`; `client_for(None, tenant=…)`: without one."""
     from apps.accounts.services.sessions import access_token
 
     def make(user, *, tenant=None):
         client = APIClient(HTTP_HOST=host_of(tenant or user.tenant))
         if user:
+            session = RefreshTokenFactory(user=user, tenant=user.tenant)
             with tenant_scope(user.tenant_id):
-                token = access_token(user, uuid4())
+                token = access_token(user, session.pk)
             client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+            client.session_id = str(session.pk)
         return client
 
     return make

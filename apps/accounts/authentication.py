@@ -114,9 +114,10 @@ class TenantJWTAuthentication(JWTStatelessUserAuthentication):
             raise InvalidToken("The access token lacks a claim. Sign in again.") from error
 
     def ensure_current(self, user):
-        """NotSignedIn unless the account is active and still has the role that the token carries."""
+        """NotSignedIn unless the account is active, still has the role that the token carries, and the session has not
+        been ended: nobody makes a way in of their own with what is left of a token that was taken from them."""
         if not User.objects.current(user).exists():
-            raise NotSignedIn("Your account or role has changed. Sign in again.", code="account_closed")
+            raise NotSignedIn("Your account, role or session has changed. Sign in again.", code="account_closed")
 
     def authenticate(self, request):
         header = self.get_header(request)

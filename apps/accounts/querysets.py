@@ -15,8 +15,8 @@ class UserQuerySet(TenantQuerySet):
         return self.filter(role=role)
 
     def current(self, user):
-        """The person whom a token names, if they are active and have still the role that it carries."""
-        return self.active().with_role(user.role).filter(pk=user.pk)
+        """The person whom a token names, if they are active, have still the role that it carries, and its session."""
+        return self.active().with_role(user.role).filter(pk=user.pk, refresh_tokens__id=user.session_id)
 
     def with_second_factor(self):
         """Each with `has_second_factor`."""

@@ -77,7 +77,7 @@ class UserViewSet(TenantViewSet):
     def confirm_account(self):
         is_current = False
         if self.names_address():
-            self.wait, is_current = addresses.hold(user=self.request.user)
+            self.wait, is_current = addresses.hold(people=User.objects.current(self.request.user))
         if not is_current:
             super().confirm_account()
 
@@ -160,10 +160,9 @@ class APIKeyViewSet(TenantViewSet):
     filterset_class = APIKeyFilterSet
     ordering = ("-created_at",)
     fast = True
+    confirms_account = ("create",)
 
     def perform_create(self, serializer):
-        # Or what a suspended person's token made would outlive it.
-        self.request.successful_authenticator.ensure_current(self.request.user)
         key = serializer.candidate
         key.key = issue_key(key=key, user_id=self.request.user.pk)
         serializer.instance = key
@@ -186,6 +185,7 @@ class InvitationViewSet(Exported, FastList, CreateRecord, FastRetrieve, mixins.D
     ordering_fields = ("created_at", "expires_at")
     fast = True
     created_status = status.HTTP_202_ACCEPTED
+    confirms_account = ("create", "resend")
     action_rights = {"resend": "update"}
 
     def perform_create(self, serializer):

@@ -89,7 +89,7 @@ class TestInTheApi:
         assert answer.json() == {"moved": {"deals": 2, "activities": 2}, "open": {"deals": 0, "activities": 0}}
         assert fresh(member).status == "inactive"
         with tenant_scope(member.tenant_id):
-            assert not RefreshToken.objects.exists()
+            assert not RefreshToken.objects.filter(user=member).exists()
 
     @pytest.mark.parametrize("body", [{}, {"hand_over_to": None}])
     def test_without_a_successor_it_says_what_stays(self, left_behind, admin, member, client_for, body):
@@ -209,8 +209,9 @@ class TestAtTheSameTime:
         admins = [UserFactory(tenant=acme, role="admin") for _ in range(2)]
 
         def deactivate(admin):
+            session = RefreshTokenFactory(user=admin, tenant=acme)
             with tenant_scope(acme):
-                token = access_token(admin, uuid4())
+                token = access_token(admin, session.pk)
             client = APIClient(HTTP_HOST="acme.localhost", HTTP_AUTHORIZATION=f"Bearer {token}")
             return client.post(address(admin, "deactivate"), {}).status_code
 
@@ -222,8 +223,9 @@ class TestAtTheSameTime:
     def test_two_who_hand_over_to_each_other_do_not_wait_for_each_other(self):
         acme = TenantFactory(subdomain="acme")
         admins = [UserFactory(tenant=acme, role="admin") for _ in range(2)]
+        sessions = [RefreshTokenFactory(user=admin, tenant=acme) for admin in admins]
         with tenant_scope(acme):
-            tokens = [access_token(admin, uuid4()) for admin in admins]
+            tokens = [access_token(*pair) for pair in zip(admins, (s.pk for s in sessions), strict=True)]
 
         def hand_over_to(successor, person, token):
             client = APIClient(HTTP_HOST="acme.localhost", HTTP_AUTHORIZATION=f"Bearer {token}")

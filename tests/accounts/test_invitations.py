@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from procrastinate.contrib.django.models import ProcrastinateJob as Job
 
 from apps.accounts import jobs
-from apps.accounts.models import AuditEvent, Invitation, User
+from apps.accounts.models import AuditEvent, Invitation, RefreshToken, User
 from apps.accounts.services import attempts, invitations
 from nexora.kernel import clock
 from nexora.kernel.scope import tenant_scope, unscoped
@@ -47,6 +47,15 @@ class TestInviting:
         client = client_for(cast[role])
         assert client.post(INVITATIONS, {"email": ADDRESS}).status_code == 403
         assert client.get(INVITATIONS).status_code == 403
+
+    def test_is_not_for_a_token_whose_session_was_ended(self, admin, client_for, acme):
+        held = client_for(admin)
+        with tenant_scope(acme):
+            RefreshToken.objects.filter(user=admin).unpublished("test").delete()
+        answer = held.post(INVITATIONS, {"email": ADDRESS, "role": "admin"})
+        assert (answer.status_code, answer.json()["code"]) == (401, "account_closed")
+        with tenant_scope(acme):
+            assert not Invitation.objects.exists()
 
     @pytest.mark.parametrize("role", ["super_admin", "owner"])
     def test_to_a_role_above_ones_own_is_refused(self, admin, client_for, role):

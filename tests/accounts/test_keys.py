@@ -137,6 +137,14 @@ class TestMaking:
             User.objects.filter(pk=manager.pk).unpublished("behind the service's back").update(**change)
         assert_problem(held.post(KEYS, READS), 401, "account_closed")
 
+    def test_nor_does_one_whose_session_was_ended(self, manager, client_for, acme):
+        held = client_for(manager)
+        with tenant_scope(acme):
+            person = User.objects.get(pk=manager.pk)
+            person.set_password("another-password-now")
+            person.save()
+        assert_problem(held.post(KEYS, READS), 401, "account_closed")
+
 
 class TestChanging:
     def test_a_name_is_all_that_changes(self, admin, make, client_for):

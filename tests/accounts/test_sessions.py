@@ -210,7 +210,7 @@ class TestSignOut:
         for _ in range(2):
             sign_in(acme_client, member)
         others = sign_in(acme_client, colleague).json()["refresh"]
-        assert client_for(member).post(LOGOUT_ALL).json() == {"ended": 2}
+        assert client_for(member).post(LOGOUT_ALL).json() == {"ended": 3}
         assert acme_client.post(REFRESH, {"refresh": others}).status_code == 200
 
 

@@ -108,7 +108,7 @@ class UserAdmin(Leaving, TenantModelAdmin):
             return super().changeform_view(request, object_id, form_url, extra_context)
         # Around the transaction that is taken back.
         with transaction.atomic():
-            request.wait, _ = addresses.hold(user=request.user)
+            request.wait, _ = addresses.hold(people=User.objects.active())
             response = super().changeform_view(request, object_id, form_url, extra_context)
         if isinstance(refusal := getattr(request, "refusal", None), TooManyAttempts):
             response.status_code, response["Retry-After"] = refusal.status, str(refusal.wait)

@@ -17,9 +17,9 @@ REFUSED = "address_refused"
 ONE_ADDRESS = "users_email_key"
 
 
-def hold(*, user):
-    """(wait, is_current) in one statement: see attempts.hold(). Whether `user` is active and has still their role."""
-    return attempts.hold(attempts.ADDRESS, account=_account(), beside=User.objects.current(user))
+def hold(*, people):
+    """(wait, found) in one statement: see attempts.hold(). Whether there is one of `people`."""
+    return attempts.hold(attempts.ADDRESS, account=_account(), beside=people)
 
 
 def ensure_no_wait(wait, *, email, present=None):

@@ -111,9 +111,10 @@ class TenantRecords(viewsets.GenericViewSet):
     filtered_actions = ("list", "export")
     hosts = (TENANT,)
     created_status = 201
-    # Whether a write asks the database if the person is still who the token says: where people could undo being
-    # suspended or demoted. Elsewhere an access token holds for its few minutes.
-    confirms_account = False
+    # The writes (all: True) that ask the database if the person is still who the token says, and its session lives:
+    # where people could undo being suspended, or make a way in that outlasts it. Elsewhere an access token holds for
+    # its few minutes.
+    confirms_account = ()
     # Whether what a refused write has left is stored: said by whoever has taken back what must not be.
     keeps_refusal = False
     is_platform = False
@@ -182,7 +183,7 @@ class TenantRecords(viewsets.GenericViewSet):
     def write(self, handler):
         self.before_transaction()
         with transaction.atomic():
-            if self.confirms_account:
+            if self.confirms_account is True or self.action in self.confirms_account:
                 self.confirm_account()
             with events.batch():
                 if self.shows_secret():
