@@ -77,7 +77,7 @@ class AuditEventAdmin(TenantModelAdmin):
         ("Details", {"fields": ["changes", "children"]}),
     ]
     readonly_fields = ["done", "what", "record_link", "who", "address"]
-    exported = ["actor", "actor_label", "resource", "record_id", "ip_address"]
+    exported = ["action", "resource", "record_id", "actor", "actor_label", "changes", "children", "ip_address"]
 
     def get_fieldsets(self, request, obj=None):
         """Of the details only those that there are."""
