@@ -1,7 +1,9 @@
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.shortcuts import redirect
 
-from apps.tenants.services.inside import tenant_inside
+from apps.tenants.models import Tenant
+from apps.tenants.services.inside import leave_tenant, tenant_inside
 from nexora.kernel import events
 from nexora.kernel.scope import unscoped
 
@@ -60,4 +62,8 @@ class PlatformAdminMiddleware:
         if inside:
             reason += f", inside {inside['tenant']} because {inside['reason']!a}"
         with unscoped(reason=reason, tenant=inside and inside["tenant"]):
+            if inside and not Tenant.objects.filter(pk=inside["tenant"]).exists():
+                leave_tenant(session=request.session, tenant=None)
+                messages.warning(request, f"{inside['name']} has been deleted. You are outside of it again.")
+                return redirect("admin:index")
             return self.get_response(request)

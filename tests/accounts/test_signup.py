@@ -79,7 +79,9 @@ def test_nobody_signs_in_until_the_link_in_the_mail_is_followed(client):
     (message,) = deliver()
     assert message.to == ["peter@initech.example"]
     assert not can_sign_in()
-    done = follow(confirmation_in(message))
+    assert b"not the password that was chosen" in follow(confirmation_in(message), password="a guess of mine").content
+    assert not can_sign_in()
+    done = follow(confirmation_in(message), password=PASSWORD)
     assert (done.status_code, b"You can sign in now" in done.content) == (200, True)
     assert can_sign_in()
     with tenant_scope(found()):
@@ -301,7 +303,7 @@ def test_an_unconfirmed_sign_up_is_removed_after_a_week_and_its_name_is_free(cli
 def test_confirmed_organisations_and_the_platforms_own_stay(client, acme, globex):
     """Also one whose only person has a new address to confirm."""
     sign_up(client)
-    follow(confirmation_in(deliver()[0]))
+    follow(confirmation_in(deliver()[0]), password=PASSWORD)
     with tenant_scope(found()):
         admin = User.objects.get()
         admin.email = "peter@new.example"

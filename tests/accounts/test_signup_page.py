@@ -22,7 +22,7 @@ def test_the_page_does_the_same(browser):
     answer = submit(browser, subdomain="Initech")
     assert (answer.status_code, answer["Location"]) == (303, "/signup?done")
     assert b"Open the mail" in browser.get("/signup?done").content
-    assert follow(confirmation_in(deliver()[0])).status_code == 200
+    assert follow(confirmation_in(deliver()[0]), password=INITECH["password"]).status_code == 200
     assert can_sign_in()
 
 

@@ -16,7 +16,7 @@ from apps.tenants.models import Tenant
 from nexora.kernel import clock
 from nexora.kernel.scope import tenant_scope, unscoped
 from tests.contracts.test_budgets import statements
-from tests.factories import TenantFactory, UserFactory
+from tests.factories import PASSWORD, TenantFactory, UserFactory
 from tests.mailbox import at_once, confirmation_in, deliver, follow
 
 VERIFY, RESEND = "/api/v1/auth/verify-email/", "/api/v1/auth/verify-email/resend/"
@@ -37,8 +37,8 @@ def token_of(user, purpose=links.ADDRESS):
     return links.email_token(user=user, purpose=purpose)
 
 
-def verify(client, token):
-    return client.post(VERIFY, {"token": token})
+def verify(client, token, password=PASSWORD):
+    return client.post(VERIFY, {"token": token, "password": password})
 
 
 def assert_refused(answer):
@@ -140,6 +140,16 @@ def test_the_link_of_a_sign_up_opens_the_account(client, signed_up):
     assert (now(signed_up).status, now(signed_up).email_verified) == ("active", True)
 
 
+@pytest.mark.parametrize("password", ["another-password", "", None])
+def test_but_not_to_an_owner_who_did_not_sign_up(client, signed_up, password):
+    """Or whoever did, in their name, would be in by the password that they chose."""
+    token = token_of(signed_up, links.SIGN_UP)
+    answer = client.post(VERIFY, {"token": token} | ({} if password is None else {"password": password}))
+    assert (answer.status_code, answer.json()["errors"].keys()) == (400, {"password"})
+    assert (now(signed_up).status, now(signed_up).email_verified) == ("inactive", False)
+    assert verify(client, token).status_code == 200
+
+
 def test_another_link_opens_no_account(client, signed_up):
     assert verify(client, token_of(signed_up)).status_code == 200
     assert now(signed_up).status == "inactive"
@@ -239,7 +249,7 @@ def test_another_mail_is_sent_for_the_asking(client, ada):
 
 def test_a_sign_up_gets_its_mail_again(client, signed_up):
     resend(client, signed_up.email)
-    follow(confirmation_in(deliver()[0]))
+    follow(confirmation_in(deliver()[0]), password=PASSWORD)
     assert now(signed_up).status == "active"
 
 

@@ -114,10 +114,11 @@ class Flows:
         self.post("signup/", 202, body | {"email": "peter@initech.example"}, host=PLATFORM)
         host, token = self.mailed("/verify-email")
         with self.broken("apps.accounts.services.verification.verify_email"):
-            self.post("auth/verify-email/", 500, {"token": token}, host=host)
-            self.form(self.browser(host), "/verify-email", 500, token=token)
-        self.post("auth/verify-email/", 200, {"token": token}, host=host)
-        self.post("auth/verify-email/", 400, {"token": token}, host=host)
+            self.post("auth/verify-email/", 500, {"token": token, "password": password}, host=host)
+            self.form(self.browser(host), "/verify-email", 500, token=token, password=password)
+        self.post("auth/verify-email/", 400, {"token": token, "password": self.password("wrong")}, host=host)
+        self.post("auth/verify-email/", 200, {"token": token, "password": password}, host=host)
+        self.post("auth/verify-email/", 400, {"token": token, "password": password}, host=host)
         again = body | {
             "password": self.password("sign-up by page"),
             "subdomain": "initrode",
@@ -126,7 +127,7 @@ class Flows:
         self.form(self.browser(PLATFORM), "/signup", 303, **again, email="bill@initrode.example")
         host, token = self.mailed("/verify-email")
         assert self.browser(host).get("/verify-email", {"token": token}).status_code == 200
-        self.form(self.browser(host), "/verify-email", 303, token=token)
+        self.form(self.browser(host), "/verify-email", 303, token=token, password=again["password"])
         self.post("signup/", 202, again | {"email": "peter@initech.example", "subdomain": "third"}, host=PLATFORM)
         with self.broken("apps.accounts.services.signup.sign_up"):
             failed = body | {

@@ -3,6 +3,13 @@ from rest_framework import serializers
 
 class EmailTokenSerializer(serializers.Serializer):
     token = serializers.CharField(max_length=2000, write_only=True, help_text="`token` of the link in the mail.")
+    password = serializers.CharField(
+        max_length=255,
+        trim_whitespace=False,
+        write_only=True,
+        required=False,
+        help_text="Of a sign-up: the password that was chosen.",
+    )
 
 
 class VerifiedSerializer(serializers.Serializer):

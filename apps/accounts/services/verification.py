@@ -6,6 +6,7 @@ from django.db import transaction
 
 from apps.tenants.models import Tenant
 from nexora.kernel import events, scope
+from nexora.kernel.errors import Invalid
 from nexora.kernel.jobs import enqueue
 from nexora.kernel.scope import unscoped
 
@@ -26,16 +27,20 @@ def request_verification(*, email, address=None):
     enqueue(jobs.send_verification, user_id=found or uuid4())
 
 
-def verify_email(*, token, address=None):
+def verify_email(*, token, password=None, address=None):
     """The User whose address the token confirms. LinkNotValid says no more than that.
 
     A token works while the account still has the address that it names and has not confirmed it: once. That of a
     sign-up also opens the account and its organisation, which nobody has opened before: an admin who deactivates a
-    person is not undone by an old link.
+    person is not undone by an old link. And it takes the password of the sign-up: an owner who follows a link to a
+    sign-up that was not theirs must not open the account to whoever chose that.
     """
     claims = links.read_email_token(token)
     if claims is None:
         raise links.LinkNotValid(REMEDY)
+    is_sign_up = claims.purpose == links.SIGN_UP
+    if is_sign_up:
+        attempts.begin(attempts.SIGN_IN, account=claims.email, address=address)
     with transaction.atomic(), events.batch():
         # The organisation first, as whoever removes it does.
         tenant = Tenant.objects.filter(pk=scope.current_tenant_id()).select_for_update(no_key=True).first()
@@ -45,10 +50,19 @@ def verify_email(*, token, address=None):
             raise links.LinkNotValid(REMEDY)
         with events.acting_as(events.Actor(user.pk, user.name, user.tenant_id, address)):
             user.email_verified = True
-            if claims.purpose == links.SIGN_UP:
+            if is_sign_up:
+                _ensure_chosen(user, password)
                 _open(user, tenant)
             user.save()
+    if is_sign_up:
+        attempts.forgive(attempts.SIGN_IN, account=claims.email, address=address)
     return user
+
+
+def _ensure_chosen(user, password):
+    if not user.check_password(password or ""):
+        sentence = "This is not the password that was chosen when this organisation was signed up."
+        raise Invalid(sentence, fields={"password": [sentence]})
 
 
 def _open(user, tenant):

@@ -8,7 +8,7 @@ from rest_framework import status
 from rest_framework.response import Response
 
 from ..serializers import AcceptedSerializer, EmailAddressSerializer, EmailTokenSerializer, VerifiedSerializer
-from ..services import verification
+from ..services import links, verification
 from ..services.signin import address_of
 from .base import AuthView
 from .pages import FormPage, LinkPage
@@ -22,7 +22,8 @@ class VerifyEmailView(AuthView):
         request=EmailTokenSerializer,
         responses=VerifiedSerializer,
         description="Confirm an address by the token that was mailed to it. A token works once, for 72 hours, and only "
-        "while the account has that address; afterwards 400 `link_not_valid`.",
+        "while the account has that address; afterwards 400 `link_not_valid`. That of a sign-up takes the password, "
+        "too.",
     )
     def post(self, request):
         user = verification.verify_email(**self.read(EmailTokenSerializer), address=address_of(request))
@@ -48,7 +49,16 @@ class TokenForm(forms.Form):
     token = forms.CharField(max_length=2000, widget=forms.HiddenInput)
 
 
-@method_decorator(sensitive_post_parameters("token"), name="dispatch")
+class SignUpTokenForm(TokenForm):
+    password = forms.CharField(
+        strip=False,
+        max_length=255,
+        label="The password that you chose",
+        widget=forms.PasswordInput({"autocomplete": "current-password"}),
+    )
+
+
+@method_decorator(sensitive_post_parameters("token", "password"), name="dispatch")
 class VerifyEmailPage(LinkPage):
     form_class = TokenForm
     heading = "Confirm your email address"
@@ -59,8 +69,14 @@ class VerifyEmailPage(LinkPage):
     done = "Thank you. You can sign in now."
     done_link = ("Sign in", "/admin/")
 
+    def setup(self, request, *args, **kwargs):
+        super().setup(request, *args, **kwargs)
+        claims = links.read_email_token((request.POST or request.GET).get("token", ""))
+        if claims and claims.purpose == links.SIGN_UP:
+            self.form_class, self.intro = SignUpTokenForm, "Open your organisation with the password that you chose."
+
     def carry_out(self, values):
-        verification.verify_email(token=values["token"], address=address_of(self.request))
+        verification.verify_email(**values, address=address_of(self.request))
 
 
 class EmailForm(forms.Form):

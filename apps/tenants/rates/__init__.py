@@ -29,7 +29,7 @@ counter = counter_by(settings.REDIS_URL)
 
 
 def limited(request, tenant, answer):
-    """`answer(request)`, or 429 if the HostTenant has sent what its plan allows; with the headers, either way.
+    """`answer(request)`, or 429 if the HostTenant has sent what its plan allows; with the headers, for those known.
 
     Of a plan without a limit nothing is counted, nor said.
     """
@@ -40,10 +40,11 @@ def limited(request, tenant, answer):
     wait = SECONDS - second
     number = counter.take(tenant.id, limit, window)
     response = answer(request) if number else refusal(request, _refused(tenant, limit, wait))
-    left = limit - number if number else 0
     if number and not getattr(request, "is_identified", False):
         counter.give_back(tenant.id, window)
-        left += 1
+        # How much an organisation sends, and what it has bought, is no stranger's business.
+        return response
+    left = limit - number if number else 0
     response.headers["RateLimit-Policy"] = f'"plan";q={limit};w={SECONDS}'
     response.headers["RateLimit"] = f'"plan";r={left};t={wait}'
     return response

@@ -29,7 +29,7 @@ DOCUMENTED = {
     "422": (idempotency.KeyReused, "The `Idempotency-Key` has been used for another body."),
     "429": (exceptions.TooManyRequests, "Too many requests; `Retry-After` says how long to wait."),
 }
-# Of every answer.
+# Of every answer to people and programs of the organisation.
 HEADERS = {
     "RateLimit-Policy": {
         "description": "How many requests the organisation's plan allows: `q` in each window of `w` seconds.",
