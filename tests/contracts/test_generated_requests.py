@@ -18,7 +18,7 @@ from tests.conftest import host_of
 from tests.contracts import generated, routes
 from tests.factories import FACTORIES, PluginFactory, TenantFactory, UserFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.everybody]
 
 CALLERS = [(host, role) for host in generated.GENERATORS for role in (*ROLES, None)]
 # Requests of an operation by those who may do most; the others mostly hear that they may not.

@@ -19,7 +19,7 @@ from tests.factories import (
     WorkflowFactory,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.everybody]
 
 OTHER = "analytics.aiprediction"
 HOLDERS = ("user", "manager", "admin")
