@@ -5,7 +5,12 @@ from django.contrib.admin import site
 from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
 from django.core.exceptions import ValidationError
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
-from unfold.widgets import UnfoldAdminPasswordToggleWidget, UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminPasswordToggleWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from nexora.kernel import permissions
 from nexora.kernel.admin.forms import RecordForm
@@ -141,6 +146,10 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
         return password
 
 
+# Of more, one is searched for.
+MOST_OFFERED = 100
+
+
 class SuccessorForm(forms.Form):
     """Who takes over what `person` leaves behind."""
 
@@ -155,6 +164,11 @@ class SuccessorForm(forms.Form):
         super().__init__(*args, **kwargs)
         field = self.fields["successor"]
         field.queryset = User.objects.filter(tenant_id=person.tenant_id)
+        able = field.queryset.active().exclude(pk=person.pk).exclude(role=User.Role.GUEST).order_by("name", "pk")
+        if len(few := able[: MOST_OFFERED + 1]) <= MOST_OFFERED:
+            named = [(one.pk, f"{one.name} ({one.get_role_display()})") for one in few]
+            field.widget = UnfoldAdminSelectWidget(choices=[("", "Nobody"), *named])
+            return
         # Any relation to people leads to the list of them.
         field.widget = RecordSelect(AuditEvent._meta.get_field("actor"), site)
         field.widget.choices = field.choices
