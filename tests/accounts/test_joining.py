@@ -8,6 +8,7 @@ from django.db import connections
 from rest_framework.test import APIClient
 
 from apps.accounts.models import AuditEvent, Invitation, User
+from apps.tenants.models import Tenant
 from nexora.kernel import clock
 from nexora.kernel.scope import tenant_scope, unscoped
 from tests.accounts.joining import (
@@ -22,7 +23,7 @@ from tests.accounts.joining import (
     suspend,
 )
 from tests.factories import InvitationFactory, TenantFactory, UserFactory
-from tests.mailbox import deliver, link_to
+from tests.mailbox import confirmation_in, deliver, follow, link_to
 
 
 @pytest.mark.django_db
@@ -202,3 +203,37 @@ def test_of_two_invitations_of_an_address_at_once_both_are_answered_with_the_one
     answers = in_parallel(*[lambda c=client: c.post(INVITATIONS, {"email": ADDRESS}) for client in clients])
     assert [answer.status_code for answer in answers] == [202] * 3
     assert len({answer.json()["id"] for answer in answers}) == 1
+
+
+@pytest.mark.django_db
+class TestAStrangersSignUpWithTheAddress:
+    """Anybody may sign up with anybody's address; nobody has confirmed that."""
+
+    @pytest.fixture
+    def strangers(self, platform):
+        body = {"organisation": "Initech", "subdomain": "initech", "name": "X", "email": ADDRESS, "password": PASSWORD}
+        assert APIClient(HTTP_HOST="localhost").post("/api/v1/signup/", body).status_code == 202
+        (message,) = deliver()
+        return confirmation_in(message)
+
+    def there_is(self, subdomain):
+        with unscoped(reason="look"):
+            return Tenant.objects.filter(subdomain=subdomain).exists()
+
+    def test_gives_way_to_an_invitation(self, strangers, invited, acme_client):
+        _, token = invited()
+        assert accept(acme_client, token).status_code == 201
+        assert acme_client.post(TOKEN, {"email": ADDRESS, "password": PASSWORD}).status_code == 200
+        assert not self.there_is("initech")
+        with unscoped(reason="look"):
+            assert AuditEvent.objects.filter(action="deleted", resource="tenants.tenant").count() == 1
+
+    def test_that_was_confirmed_meanwhile_does_not(self, strangers, invited, acme_client):
+        _, token = invited()
+        assert follow(strangers, password=PASSWORD).status_code == 200
+        assert_not_valid(accept(acme_client, token))
+        assert self.there_is("initech")
+
+    def test_stays_while_an_invitation_is_only_open(self, strangers, invited):
+        invited()
+        assert self.there_is("initech")

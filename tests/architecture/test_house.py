@@ -52,6 +52,7 @@ UNSCOPED = {
     "apps/accounts/middleware.py",
     # A stranger belongs to no organisation, and what they make is the platform's to write.
     "apps/accounts/services/signup.py",
+    "apps/accounts/services/unconfirmed.py",
     "apps/accounts/services/verification.py",
     "apps/marketplace/services.py",
     "apps/tenants/jobs.py",

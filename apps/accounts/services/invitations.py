@@ -17,7 +17,7 @@ from nexora.kernel.scope import tenant_scope
 
 from .. import jobs
 from ..models import Invitation, User
-from . import addresses, attempts
+from . import addresses, attempts, unconfirmed
 from .passwords import ensure_strong
 
 LIFETIME = timedelta(hours=72)
@@ -136,9 +136,15 @@ def _enqueue_mail(invitation):
 
 
 def home_of_invited(invitation_id):
-    """Id of the tenant where the invited address has an account, or None. Asked over all tenants."""
+    """Id of the tenant where the invited address has an account, or None. Asked over all tenants.
+
+    A sign-up that nobody confirmed is no account: it gives way to who accepts.
+    """
     invited = Invitation.objects.filter(pk=invitation_id).values_list("email", flat=True)
-    return User.objects.filter(email__in=list(invited)).values_list("tenant_id", flat=True).first()
+    people = User.objects.filter(email__in=list(invited)).exclude(
+        status=User.Status.INACTIVE, email_verified=False, tenant__unconfirmed_since__isnull=False
+    )
+    return people.values_list("tenant_id", flat=True).first()
 
 
 def send_invitation(*, invitation_id, home):
@@ -203,16 +209,24 @@ def accept_invitation(*, token, name, password, ip_address=None):
         invitation.status, invitation.accepted_at = Invitation.Status.ACCEPTED, clock.now()
         invitation.token = None
         with events.acting_as(events.Actor(user.pk, str(user), user.tenant_id, ip_address)):
-            try:
-                user.save(force_insert=True)
-            except IntegrityError as error:
-                if not addresses.is_taken(error):
-                    raise
+            if not _join(user) and not (unconfirmed.give_way(email=user.email) and _join(user)):
                 # Taken since the mail was written, here or elsewhere: no more than any other refusal says.
-                raise _not_valid() from None
+                raise _not_valid()
             invitation.save()
     attempts.forgive(attempts.TOKEN, address=ip_address)
     return user
+
+
+def _join(user):
+    """Whether the address was free."""
+    try:
+        with transaction.atomic():
+            user.save(force_insert=True)
+    except IntegrityError as error:
+        if not addresses.is_taken(error):
+            raise
+        return False
+    return True
 
 
 def _not_valid():
