@@ -45,7 +45,7 @@ def table(answer):
 
 def exported_events(tenant):
     with tenant_scope(tenant):
-        return list(AuditEvent.objects.filter(action="exported"))
+        return list(AuditEvent.objects.filter(action="exported").order_by("created_at"))
 
 
 @pytest.fixture
