@@ -8,7 +8,8 @@ DATABASE_POOLER         transaction when DATABASE_URL leads to PgBouncer in tran
 DATABASE_PLATFORM_ROLE  role that `unscoped(reason=…)` switches to (default nexora_platform)
 NEXORA_BASE_DOMAIN      bare host of the platform; tenants live on <subdomain>.<base> (default localhost)
 NEXORA_SECRET_KEY       signing key; unset: made once and kept in .data/secret-key
-NEXORA_SECRET_KEY_FALLBACKS  former keys, between spaces: second factors sealed with one of them are still read
+NEXORA_SECRET_KEY_FALLBACKS  former keys, between spaces: second factors sealed with one of them are still read, and
+                        messages signed by it still taken
 NEXORA_DATA_DIR         where the embedded database and the key live (default .data beside manage.py)
 NEXORA_BIND             address that `make run` serves on (default 127.0.0.1)
 NEXORA_PUBLIC_PORT      port of the addresses in mails, where it is not the usual one; `manage.py up` says its own
@@ -21,6 +22,9 @@ NEXORA_PROXIES          how many proxies of your own stand before the web (defau
 NEXORA_MAIL_FROM        address that mails are from (default no-reply@<base domain>); their sender's name is the brand's
 SMTP_URL                smtp://user:password@host:587 (STARTTLS; ?starttls=0 for none) or smtps://…:465; unset: every
                         mail is kept in mail/ of NEXORA_DATA_DIR
+NEXORA_OUTGOING_HTTP    1 to let requests of workflows and webhooks go to http:// too; unset: https:// only
+NEXORA_OUTGOING_HOSTS   hosts that they may go to although they are private, between commas, each with its port or for
+                        every port: 127.0.0.1:9999,sink.internal
 NEXORA_DEBUG            1 for Django's debug pages
 """
 
@@ -30,7 +34,7 @@ import secrets
 from datetime import timedelta
 from pathlib import Path
 
-from nexora.kernel import mailers
+from nexora.kernel import destinations, mailers
 from nexora.kernel.db import login
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -195,6 +199,10 @@ PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
 MAILERS = mailers.mailers(os.environ, DATA_DIR)
 DEFAULT_FROM_EMAIL = mailers.sender_address(os.environ, BASE_DOMAIN)
 
+# -- Requests that leave: see nexora/kernel/outgoing.py.
+OUTGOING_HTTP = _flag("NEXORA_OUTGOING_HTTP")
+OUTGOING_HOSTS = destinations.allowed_hosts(os.environ)
+
 BIND = os.environ.get("NEXORA_BIND", "127.0.0.1")
 
 LANGUAGE_CODE = "en"
@@ -301,6 +309,8 @@ LOGGING = {
         "django": {"handlers": [], "level": "INFO"},
         # A mistyped filter is refused with 400, which is answer enough; at ERROR each would log a traceback.
         "django.security.DisallowedModelAdminLookup": {"level": "CRITICAL"},
+        # It warns of other people's malformed answers with the whole address asked, and with it the query.
+        "urllib3": {"level": "ERROR"},
     },
     "root": {"handlers": ["console"], "level": os.environ.get("NEXORA_LOG_LEVEL", "WARNING")},
 }
