@@ -12,6 +12,7 @@ OWN = "view create update:own delete:own"
 FULL = "view create update delete"
 MINE = "view:own delete:own"
 KEYS = "view:own create delete:own"
+INBOX = "view:own update:own delete:own"
 
 # Addresses that are about no record of the table below.
 DOORS = {
@@ -46,6 +47,7 @@ POLICY = Policy(
         "accounts.refreshtoken":          (MINE, MINE,             MINE,              "view delete",    "view delete"),
         "accounts.apikey":                ("",   KEYS,             KEYS,              FULL,             "view delete"),
         "accounts.secondfactor":          ("",   "",               "",                VIEW,             VIEW),
+        "accounts.notification":         (INBOX, INBOX,            INBOX,             INBOX,            INBOX),
         "accounts.auditevent":            ("",   "",               "",                VIEW,             VIEW),
         "crm.customer":                   (VIEW, OWN,              FULL,              FULL,             FULL),
         "crm.deal":                       (VIEW, OWN,              FULL,              FULL,             FULL),

@@ -25,6 +25,7 @@ from apps.accounts.models import (
     AuditEvent,
     IdempotencyKey,
     Invitation,
+    Notification,
     RecoveryCode,
     RefreshToken,
     SecondFactor,
@@ -227,6 +228,14 @@ class InvitationFactory(TenantOwnedFactory):
 
     email = Sequence("invited{}@example.com".format)
     expires_at = LazyFunction(lambda: datetime.now(UTC) + timedelta(hours=72))
+
+
+class NotificationFactory(TenantOwnedFactory):
+    class Meta:
+        model = Notification
+
+    user = same_tenant(UserFactory)
+    text = Sequence("Notification {}".format)
 
 
 class AuditEventFactory(TenantOwnedFactory):

@@ -1,6 +1,6 @@
 from nexora.kernel.api.filters import TenantFilterSet, TrueFalseFilter
 
-from .models import APIKey, AuditEvent, Invitation, RefreshToken, User
+from .models import APIKey, AuditEvent, Invitation, Notification, RefreshToken, User
 
 
 class UserFilterSet(TenantFilterSet):
@@ -27,6 +27,14 @@ class SessionFilterSet(TenantFilterSet):
     class Meta:
         model = RefreshToken
         fields = ["user", "kind", "created_at", "last_used_at", "expires_at"]
+
+
+class NotificationFilterSet(TenantFilterSet):
+    read = TrueFalseFilter("read_at", "isnull", exclude=True)
+
+    class Meta:
+        model = Notification
+        fields = ["level", "resource", "record_id", "created_at"]
 
 
 class AuditEventFilterSet(TenantFilterSet):

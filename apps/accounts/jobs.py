@@ -3,7 +3,7 @@ from nexora.kernel.jobs import platform_task, task
 from nexora.kernel.scope import unscoped
 
 from .models import User
-from .services import answers, attempts, invitations, mails, passwords, sessions, unconfirmed
+from .services import answers, attempts, invitations, mails, notifications, passwords, sessions, unconfirmed
 
 
 @platform_task(cron="23 3 * * *")
@@ -28,6 +28,12 @@ def delete_old_attempts():
 def remove_unconfirmed_sign_ups():
     with unscoped(reason="nightly removal of sign-ups that nobody confirmed"):
         unconfirmed.remove_unconfirmed()
+
+
+@platform_task(cron="33 4 * * *")
+def delete_old_notifications():
+    with unscoped(reason="nightly removal of notifications read long ago or never"):
+        notifications.delete_old()
 
 
 # -- Mail

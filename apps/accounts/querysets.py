@@ -57,3 +57,12 @@ class InvitationQuerySet(TenantQuerySet):
     def pending(self):
         """Neither accepted nor revoked, whether in time or not: at most one of an address."""
         return self.filter(status="pending")
+
+
+class NotificationQuerySet(TenantQuerySet):
+    def of(self, person):
+        """Their own. The tenant is theirs, not the scope's: a super_admin works over all, or in another."""
+        return self.filter(tenant_id=person.tenant_id, user_id=person.pk)
+
+    def unread(self):
+        return self.filter(read_at=None)

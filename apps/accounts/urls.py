@@ -12,6 +12,7 @@ router.register("users", viewsets.UserViewSet, basename="user")
 router.register("invitations", viewsets.InvitationViewSet, basename="invitation")
 router.register("api-keys", viewsets.APIKeyViewSet, basename="apikey")
 router.register("sessions", viewsets.SessionViewSet, basename="session")
+router.register("notifications", viewsets.NotificationViewSet, basename="notification")
 router.register("audit-events", viewsets.AuditEventViewSet, basename="auditevent")
 
 urlpatterns = [

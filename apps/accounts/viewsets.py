@@ -15,9 +15,17 @@ from nexora.kernel.api.viewsets import (
     TenantRecords,
     TenantViewSet,
 )
+from nexora.kernel.scope import PLATFORM_TENANT_ID
 
-from .filters import APIKeyFilterSet, AuditEventFilterSet, InvitationFilterSet, SessionFilterSet, UserFilterSet
-from .models import APIKey, AuditEvent, Invitation, RefreshToken, User
+from .filters import (
+    APIKeyFilterSet,
+    AuditEventFilterSet,
+    InvitationFilterSet,
+    NotificationFilterSet,
+    SessionFilterSet,
+    UserFilterSet,
+)
+from .models import APIKey, AuditEvent, Invitation, Notification, RefreshToken, User
 from .serializers import (
     APIKeySerializer,
     AuditEventSerializer,
@@ -25,11 +33,13 @@ from .serializers import (
     HandedOverSerializer,
     InvitationSerializer,
     IssuedAPIKeySerializer,
+    MarkedReadSerializer,
+    NotificationSerializer,
     SessionSerializer,
     SuccessorSerializer,
     UserSerializer,
 )
-from .services import addresses, factors, invitations, own_password
+from .services import addresses, factors, invitations, notifications, own_password
 from .services.handover import deactivate_person, hand_over
 from .services.keys import issue_key, revoke_key
 
@@ -200,6 +210,38 @@ class InvitationViewSet(Exported, FastList, CreateRecord, FastRetrieve, mixins.D
         """Mail another link that is good for another 72 hours. The link before is dead at once."""
         invitation = invitations.resend_invitation(actor=request.user, invitation=self.get_object())
         return Response(self.get_serializer(invitation).data, status=status.HTTP_202_ACCEPTED)
+
+
+class NotificationViewSet(mixins.DestroyModelMixin, ReadOnlyTenantViewSet):
+    """What one is told, and whether one has read it: one's own, whatever one's role.
+
+    They go by themselves: 90 days after they were read, a year after they were written.
+    """
+
+    queryset = Notification.objects.all()
+    # Who works over all organisations is a person of the platform, and so is what they are told.
+    platform_queryset = Notification.objects.filter(tenant_id=PLATFORM_TENANT_ID)
+    serializer_class = NotificationSerializer
+    filterset_class = NotificationFilterSet
+    ordering = ("-created_at",)
+    ordering_fields = ("created_at",)
+    fast = True
+    hosts = (TENANT, PLATFORM)
+    action_rights = {"mark_read": "update", "mark_all_read": "update"}
+
+    @extend_schema(request=None, responses=NotificationSerializer)
+    @action(detail=True, methods=["post"], url_path="read")
+    def mark_read(self, request, pk=None):
+        """Mark it as read. Of one that was read already, the time stays."""
+        notification = self.get_object()
+        notification.mark_read()
+        return Response(self.get_serializer(notification).data)
+
+    @extend_schema(request=None, responses=MarkedReadSerializer)
+    @action(detail=False, methods=["post"], url_path="read-all")
+    def mark_all_read(self, request):
+        """Mark all of one's own as read."""
+        return Response({"read": notifications.mark_read(actor=request.user)})
 
 
 class AuditEventViewSet(ReadOnlyTenantViewSet):

@@ -12,6 +12,9 @@ BUDGET = {
     "update": 3,
     "partial_update": 3,
     "dismiss": 3,
+    # Find and lock it, change it.
+    "mark_read": 2,
+    "mark_all_read": 1,
     # Who asks, the person, the person's factor under a lock: and there it ends, for those who have none.
     "reset_second_factor": 4,
     # Find the person, count two kinds of records.

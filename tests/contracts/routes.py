@@ -98,14 +98,15 @@ def writable_relations():
     return found
 
 
-def make(model, tenant):
-    """A row of `model`: the tenant's, where the table has tenants."""
+def make(model, tenant, owner=None):
+    """A row of `model`: the tenant's, where the table has tenants, and `owner`'s, where rows are somebody's."""
     if model is type(tenant):
         return tenant
     factory = FACTORIES.get(model)
     if factory is None:
         return None
-    return factory(tenant=tenant) if issubclass(model, TenantModel) else factory()
+    owners = {attname.removesuffix("_id"): owner for attname in model.owner_fields} if owner else {}
+    return factory(tenant=tenant, **owners) if issubclass(model, TenantModel) else factory(**owners)
 
 
 def body_for(route, record, *, on_platform=False):

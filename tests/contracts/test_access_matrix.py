@@ -15,7 +15,6 @@ from nexora.kernel.api.documents import PlatformGenerator
 from nexora.kernel.api.viewsets import TenantRecords
 from nexora.kernel.models import TenantModel
 from nexora.kernel.permissions import ALL, EVERYBODY, METHOD_RIGHTS, OWN, PEOPLE
-from nexora.kernel.scope import unscoped
 from nexora.policy import POLICY
 from tests.accounts.test_keys import program
 from tests.conftest import host_of
@@ -140,24 +139,14 @@ class Records:
     def __init__(self, operation, person, colleague, home, elsewhere):
         model = operation.model
         self.model = model
-        self.theirs = colleague if model is type(person) else self.owned_by(colleague, routes.make(model, home))
+        self.theirs = colleague if model is type(person) else routes.make(model, home, colleague)
         self.own = None
         if model is type(person):
             self.own = person
         elif model.owner_fields:
-            self.own = self.owned_by(person, routes.make(model, home))
+            self.own = routes.make(model, person.tenant, person)
         is_tenants = issubclass(model, TenantModel)
         self.foreign = routes.make(model, elsewhere) if is_tenants and elsewhere else None
-
-    @staticmethod
-    def owned_by(person, record):
-        fields = type(record).owner_fields if record is not None else ()
-        if fields and person.tenant_id == record.owning_tenant_id:
-            with unscoped(reason="test data"):
-                names = dict.fromkeys(fields, person.pk)
-                type(record).objects.filter(pk=record.pk).unpublished("test data").update(**names)
-                record = type(record).objects.get(pk=record.pk)
-        return record
 
 
 @contextmanager

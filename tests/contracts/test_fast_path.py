@@ -15,7 +15,7 @@ from nexora.kernel import permissions, statements
 from nexora.kernel.api import fast
 from nexora.kernel.api.viewsets import TenantViewSet
 from nexora.kernel.scope import tenant_scope
-from tests.factories import ActivityFactory, CustomerFactory, DealFactory, UserFactory
+from tests.factories import ActivityFactory, CustomerFactory, DealFactory, NotificationFactory, UserFactory
 
 from .routes import LISTS, ROLES, make
 
@@ -31,6 +31,8 @@ def rows(acme, admin, member, guest):
             made = make(model, acme)
             if made is acme or made is None:
                 break
+    for person in (admin, member, guest):
+        NotificationFactory.create_batch(3, user=person)
     odd = {"a": [1, 2.5, None, True, {"é": "\\"}], "": "\t\n\x7f\u2028😀", "big": 2**63 - 1, "small": 1e-7}
     ada = CustomerFactory(
         tenant=acme, name='Ada "Édith" \\ 😀\t</script>', email="ada@example.com", company="Ärger & Söhne",
@@ -151,7 +153,7 @@ def test_another_tenants_id_and_no_id_are_the_same_404(client_for, acme, globex,
 
 
 def test_reach_own_is_kept(client_for, acme, member, colleague, both, monkeypatch):
-    """No role views only its own today; the path must be ready for the day one does."""
+    """Customers are everybody's today; the path must be ready for the day they are not."""
     mine = CustomerFactory(tenant=acme, created_by=member)
     other = CustomerFactory(tenant=acme, created_by=colleague)
     narrowed = permissions.Policy({"crm.customer": ("view:own",) * 5})

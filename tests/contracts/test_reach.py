@@ -1,6 +1,6 @@
 """Who may see only their own sees nothing of a colleague's, through whichever door.
 
-No row of today's table says `view:own` of a record that has an owner. Here each does in turn, for the role `user`.
+Of most records the table lets everybody see all. Here it says `view:own` of each in turn, for the role `user`.
 """
 
 import csv
@@ -30,7 +30,7 @@ DETAILS = [route for route in routes.ON_TENANT if route.is_detail and route.mode
 THEIRS, MINE = "Zyxtheirs", "Zyxmine"
 # The column that a record is called by.
 NAMING = {
-    model: next(name for name in ("name", "title", "subject", "user_agent") if hasattr(model, name)) for model in OWNED
+    model: next(name for name in ("name", "title", "subject", "user_agent", "text") if hasattr(model, name)) for model in OWNED
 }
 
 

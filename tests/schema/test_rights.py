@@ -22,6 +22,8 @@ RIGHTS = {
     "attempts": (CRUD, CRUD),
     # What a key may do is fixed when it is made, and it is revoked, never removed.
     "api_keys": ("INSERT SELECT UPDATE(last_used_at,last_used_ip,name,revoked_at,updated_at)", CRUD),
+    # Once told, nothing changes but that it is read.
+    "notifications": ("DELETE INSERT SELECT UPDATE(read_at)", "DELETE INSERT SELECT UPDATE(read_at)"),
     "audit_events": (ADD, ADD),
     "customers": (CRUD, CRUD),
     "deals": (CRUD, CRUD),

@@ -1,3 +1,3 @@
-from . import people, invitations, factors, keys, sessions, trail  # noqa: I001 (the order of the navigation)
+from . import people, invitations, factors, keys, sessions, notifications, trail  # noqa: I001 (the order of the navigation)
 
-__all__ = ["factors", "invitations", "keys", "people", "sessions", "trail"]
+__all__ = ["factors", "invitations", "keys", "notifications", "people", "sessions", "trail"]

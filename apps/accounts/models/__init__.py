@@ -3,6 +3,7 @@ from .attempts import Attempt
 from .factors import RecoveryCode, SecondFactor
 from .invitations import Invitation
 from .keys import APIKey
+from .notifications import Notification
 from .people import LastAdmin, User
 from .sessions import RefreshToken
 from .trail import AuditEvent
@@ -14,6 +15,7 @@ __all__ = [
     "IdempotencyKey",
     "Invitation",
     "LastAdmin",
+    "Notification",
     "RecoveryCode",
     "RefreshToken",
     "SecondFactor",

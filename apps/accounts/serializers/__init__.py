@@ -1,6 +1,7 @@
 from .handover import DeactivationSerializer, HandedOverSerializer, SuccessorSerializer
 from .invitations import AcceptanceSerializer, InvitationSerializer
 from .keys import APIKeySerializer, IssuedAPIKeySerializer
+from .notifications import MarkedReadSerializer, NotificationSerializer
 from .own_password import OwnPasswordSerializer
 from .passwords import ResetRequestSerializer, ResetSerializer
 from .people import MeSerializer, UserSerializer
@@ -22,7 +23,9 @@ __all__ = [
     "HandedOverSerializer",
     "InvitationSerializer",
     "IssuedAPIKeySerializer",
+    "MarkedReadSerializer",
     "MeSerializer",
+    "NotificationSerializer",
     "OwnPasswordSerializer",
     "RefreshSerializer",
     "ResetRequestSerializer",

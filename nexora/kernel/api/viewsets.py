@@ -82,7 +82,7 @@ class TenantRecords(viewsets.GenericViewSet):
     """
     queryset                   the model's rows; the tenant, the policy's reach and narrow_queryset() are put to it
     serializer_class           a TenantModelSerializer
-    platform_queryset          more rows, for the platform's host
+    platform_queryset          other rows, for the platform's host
     platform_serializer_class  the serializer for the platform's host, where that differs
     filterset_class            a TenantFilterSet
     ordering                   the order of a list that asks for none

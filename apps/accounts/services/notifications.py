@@ -1,0 +1,48 @@
+"""What people are told: written here by whatever happens, read by each for themselves."""
+
+from datetime import timedelta
+
+from django.db.models import Q
+
+from nexora.kernel import clock, scope
+
+from ..models import Notification, User
+
+NO_RECORD = "notifications are no business records"
+KEPT_READ = timedelta(days=90)
+KEPT = timedelta(days=365)
+
+
+def notify(*, users, text, record=None, level=Notification.Level.INFO):
+    """[Notification] of those of `users` that are active people of the tenant in scope, one each.
+
+    `record` is what it is about. ValidationError, whoever is told, for a text that is empty, longer than 2,000
+    characters or not storable, and for an unknown level.
+    """
+    told = {
+        "tenant_id": scope.current_tenant_id(),
+        "text": text.strip(),
+        "level": level,
+        "resource": record._meta.label_lower if record is not None else None,
+        "record_id": record.pk if record is not None else None,
+        "created_at": clock.now(),
+    }
+    Notification(**told).clean_fields(exclude=["user", "tenant"])
+    people = User.objects.active().filter(pk__in={user.pk for user in users}).values_list("pk", flat=True)
+    rows = [Notification(user_id=user_id, **told) for user_id in people]
+    return Notification.objects.unpublished(NO_RECORD).bulk_create(rows)
+
+
+def mark_read(*, actor, ids=None):
+    """Mark the actor's own as read: those of these ids, or all. Answers how many were unread."""
+    unread = Notification.objects.of(actor).unread()
+    if ids is not None:
+        unread = unread.filter(pk__in=ids)
+    return unread.unpublished(NO_RECORD).update(read_at=clock.now())
+
+
+def delete_old():
+    """Remove what was read long ago, and what is a year old, in the scope in force; answers how many."""
+    now = clock.now()
+    old = Notification.objects.filter(Q(read_at__lte=now - KEPT_READ) | Q(created_at__lte=now - KEPT))
+    return old.unpublished(NO_RECORD).delete()[0]
