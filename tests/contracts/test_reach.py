@@ -30,7 +30,8 @@ DETAILS = [route for route in routes.ON_TENANT if route.is_detail and route.mode
 THEIRS, MINE = "Zyxtheirs", "Zyxmine"
 # The column that a record is called by.
 NAMING = {
-    model: next(name for name in ("name", "title", "subject", "user_agent", "text") if hasattr(model, name)) for model in OWNED
+    model: next(name for name in ("name", "title", "subject", "user_agent", "text") if hasattr(model, name))
+    for model in OWNED
 }
 
 

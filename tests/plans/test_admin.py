@@ -14,7 +14,7 @@ from nexora.kernel.scope import tenant_scope, unscoped
 from tests.admin_pages import change
 from tests.factories import UserFactory
 
-from .crowd import LARGE, RARE
+from .crowd import LARGE, RARE, SHARED
 from .explain import complaints, explained, reads
 
 pytestmark = pytest.mark.django_db
@@ -77,7 +77,7 @@ def on_both_hosts(cases):
 
 
 @pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize("model", LARGE, ids=label)
+@pytest.mark.parametrize("model", SHARED, ids=label)
 def test_pages(browse, people, admin_client_for, host, model):
     with explained() as statements:
         page = admin_client_for(people[host]).get(address(model))
@@ -92,7 +92,7 @@ def test_pages(browse, people, admin_client_for, host, model):
 # -- Searches
 
 
-SEARCHES = [(model, lookup) for model in LARGE for lookup in site._registry[model].search_fields]
+SEARCHES = [(model, lookup) for model in SHARED for lookup in site._registry[model].search_fields]
 
 
 @pytest.mark.parametrize(("host", "model", "lookup"), on_both_hosts(SEARCHES))
@@ -108,7 +108,7 @@ def test_a_search(browse, big, host, model, lookup):
 
 
 @pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize("model", LARGE, ids=label)
+@pytest.mark.parametrize("model", SHARED, ids=label)
 def test_a_search_for_an_id(browse, big, host, model):
     with tenant_scope(big):
         record = model.objects.first()
@@ -120,7 +120,7 @@ def test_a_search_for_an_id(browse, big, host, model):
 
 
 def filters():
-    for model in LARGE:
+    for model in SHARED:
         for declared in site._registry[model].list_filter:
             name = declared[0] if isinstance(declared, tuple) else declared.parameter_name
             yield model, name, declared[1] if isinstance(declared, tuple) else declared
@@ -160,7 +160,7 @@ def test_a_filter(browse, big, host, model, name, kind):
 
 SORTABLE = [
     (model, name)
-    for model in LARGE
+    for model in SHARED
     for name in site._registry[model].list_display
     if site._registry[model].order_by(name)
 ]
@@ -178,7 +178,7 @@ def test_a_click_on_a_heading(browse, host, model, name):
 
 
 @pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize("model", LARGE, ids=label)
+@pytest.mark.parametrize("model", SHARED, ids=label)
 def test_a_heading_that_no_index_serves_orders_nothing(browse, host, model):
     usual = browse(host, model)
     unserved = [n for n, name in enumerate(usual.list_display) if not site._registry[model].order_by(name)]
@@ -228,7 +228,7 @@ def test_the_search_box(people, admin_client_for, host):
 
 
 @pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize("model", LARGE, ids=label)
+@pytest.mark.parametrize("model", SHARED, ids=label)
 def test_a_record_and_what_hangs_on_it(big, people, admin_client_for, host, model):
     with tenant_scope(big):
         record = model.objects.first()

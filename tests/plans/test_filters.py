@@ -11,7 +11,7 @@ from nexora.kernel.scope import tenant_scope
 from tests.contracts.routes import LISTS
 from tests.factories import UserFactory
 
-from .crowd import LARGE, RARE, ROWS
+from .crowd import LARGE, RARE, ROWS, SHARED
 from .explain import complaints, explained, reads
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +23,7 @@ PAGE = 50
 
 def filters():
     for route in LISTS:
-        if route.model not in LARGE:
+        if route.model not in SHARED:
             continue
         for name, one in route.viewset.filterset_class.base_filters.items():
             yield pytest.param(route, name, one, id=f"{route}-{name}")
@@ -80,7 +80,7 @@ def searches():
     return [
         pytest.param(route, field, id=f"{route}-{field}")
         for route in LISTS
-        if route.model in LARGE
+        if route.model in SHARED
         for field in route.viewset.search_fields
     ]
 

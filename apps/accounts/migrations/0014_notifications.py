@@ -1,3 +1,4 @@
+import django.contrib.postgres.indexes
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.text
@@ -40,7 +41,7 @@ class Migration(migrations.Migration):
                 'abstract': False,
                 'base_manager_name': 'objects',
                 'default_manager_name': 'objects',
-                'indexes': [nexora.kernel.db.indexes.SeedIndex(models.F('tenant'), models.F('user_id'), models.OrderBy(models.F('created_at'), descending=True, nulls_last=True), models.OrderBy(models.F('id'), descending=True), name='idx_notifications_tenant_id_user_id_created_at_id'), nexora.kernel.db.indexes.SeedIndex(models.F('tenant'), models.F('user_id'), models.OrderBy(models.F('created_at'), descending=True, nulls_last=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('read_at', None)), name='idx_notifications_tenant_id_user_id_unread'), nexora.kernel.db.indexes.SeedIndex(fields=['created_at'], name='idx_notifications_created_at'), nexora.kernel.db.indexes.SeedIndex(condition=models.Q(('read_at__isnull', False)), fields=['read_at'], name='idx_notifications_read_at')],
+                'indexes': [nexora.kernel.db.indexes.SeedIndex(models.F('tenant'), models.F('user_id'), models.OrderBy(models.F('created_at'), descending=True, nulls_last=True), models.OrderBy(models.F('id'), descending=True), name='idx_notifications_tenant_id_user_id_created_at_id'), nexora.kernel.db.indexes.SeedIndex(models.F('tenant'), models.F('user_id'), models.OrderBy(models.F('created_at'), descending=True, nulls_last=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('read_at', None)), name='idx_notifications_tenant_id_user_id_unread'), django.contrib.postgres.indexes.BrinIndex(fields=['created_at'], name='idx_notifications_created_at'), nexora.kernel.db.indexes.SeedIndex(condition=models.Q(('read_at__isnull', False)), fields=['read_at'], name='idx_notifications_read_at')],
                 'constraints': [models.CheckConstraint(condition=models.Q(django.db.models.lookups.GreaterThan(django.db.models.functions.text.Length('text'), 0), django.db.models.lookups.LessThanOrEqual(django.db.models.functions.text.Length('text'), 2000)), name='notifications_text_check', violation_error_message='A notification has a text of at most 2,000 characters.'), models.CheckConstraint(condition=models.Q(('level__in', ['info', 'success', 'warning', 'danger'])), name='notifications_level_check', violation_error_message='Unknown level.'), nexora.kernel.db.constraints.CompositeForeignKey(field='user', name='notifications_tenant_id_user_id_fkey', on_delete='CASCADE', to='accounts.user')],
             },
         ),

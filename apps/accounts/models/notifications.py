@@ -1,3 +1,4 @@
+from django.contrib.postgres.indexes import BrinIndex
 from django.core.validators import MaxLengthValidator
 from django.db import models
 from django.db.models.functions import Length
@@ -66,8 +67,9 @@ class Notification(TenantModel):
                 condition=models.Q(read_at=None),
                 name="idx_notifications_tenant_id_user_id_unread",
             ),
-            # Of the nightly removal, over all tenants.
-            SeedIndex(fields=["created_at"], name="idx_notifications_created_at"),
+            # Of the nightly removal, over all tenants. The first has no order, or lists would be read by it, past the
+            # rows of everybody.
+            BrinIndex(fields=["created_at"], name="idx_notifications_created_at"),
             SeedIndex(fields=["read_at"], condition=models.Q(read_at__isnull=False), name="idx_notifications_read_at"),
         ]
 
