@@ -73,8 +73,8 @@ class NotificationAdmin(TenantModelAdmin):
         return notification
 
     def has_change_permission(self, request, obj=None):
-        # Marking it as read is all that there is to change, and no form does that.
-        return False
+        # Marking one as read is all that there is to change, and no form does that.
+        return obj is None and super().has_change_permission(request)
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         # It publishes nothing, so its history would always be empty.
@@ -113,8 +113,6 @@ def seen(request, resource, ids):
     try:
         model_admin = admin.site.get_model_admin(apps.get_model(resource))
     except (LookupError, ValueError, admin.exceptions.NotRegistered):
-        return []
-    if not model_admin.has_view_permission(request):
         return []
     return name_tenant(model_admin.get_queryset(request)).filter(pk__in=ids).order_by().only("pk")
 
