@@ -99,13 +99,14 @@ def writable_relations():
 
 
 def make(model, tenant, owner=None):
-    """A row of `model`: the tenant's, where the table has tenants, and `owner`'s, where rows are somebody's."""
+    """A row of `model`: the tenant's, where the table has tenants, and `owner`'s, where rows can be somebody's."""
     if model is type(tenant):
         return tenant
     factory = FACTORIES.get(model)
     if factory is None:
         return None
-    owners = {attname.removesuffix("_id"): owner for attname in model.owner_fields} if owner else {}
+    names = [attname.removesuffix("_id") for attname in model.owner_fields if attname != "id"]
+    owners = dict.fromkeys(names, owner) if owner else {}
     return factory(tenant=tenant, **owners) if issubclass(model, TenantModel) else factory(**owners)
 
 

@@ -243,7 +243,7 @@ def test_a_list_costs_the_same_however_many_rows_it_shows(
     model, admin, acme, admin_client_for, django_assert_max_num_queries
 ):
     for _ in range(5):
-        routes.make(model, acme)
+        routes.make(model, acme, admin)
     client = admin_client_for(admin)
     client.get(page(model, "changelist"))
     with django_assert_max_num_queries(7):

@@ -59,7 +59,7 @@ def client(client_for, manager):
 @pytest.mark.parametrize("route", EXPORTED, ids=str)
 def test_json_lines_are_the_lists_own_documents(route, acme, globex, admin, client_for):
     for _ in range(3):
-        routes.make(route.model, acme)
+        routes.make(route.model, acme, admin)
     routes.make(route.model, globex)
     client = client_for(admin)
     written = lines(client.get(route.address(), {"format": "jsonl"}))
