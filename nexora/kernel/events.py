@@ -124,6 +124,16 @@ def batch():
             read(pending)
 
 
+@contextmanager
+def apart():
+    """What is published inside is no part of an enclosing `batch()`: it can be rolled back alone."""
+    token = _pending.set(None)
+    try:
+        yield
+    finally:
+        _pending.reset(token)
+
+
 def flush():
     """Inside a `batch()`: hand what is collected to the readers now, so that thousands of events need not be kept."""
     pending = _pending.get()

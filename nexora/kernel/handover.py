@@ -41,6 +41,11 @@ def register(model, *, holder, is_open):
     _kinds.append(Kind(model, holder, is_open))
 
 
+def kinds():
+    """Every registered Kind."""
+    return tuple(_kinds)
+
+
 def count_open(person):
     """{"deals": 3, …}: how many records of each kind `person` holds."""
     return {kind.name: kind.held_by(person).count() for kind in _kinds}

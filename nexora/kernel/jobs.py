@@ -14,15 +14,18 @@ it runs at least once (a job whose worker died is started again), so a task must
 ids.
 """
 
+import asyncio
 import functools
 import inspect
+import logging
 from uuid import UUID
 
+import psycopg
 from django.db import transaction
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
 from procrastinate.jobs import Status
 from procrastinate.manager import JobManager
 from procrastinate.tasks import configure_task
@@ -39,7 +42,12 @@ DRAIN_SECONDS = 20
 RESCUES = 3
 KEEP_FINISHED_HOURS = 7 * 24
 
+# Seconds before it is tried again to note what became of a job; less than DRAIN_SECONDS, the tries included.
+PAUSES = (0.1, 0.5, 1, 2)
+
 OPTIONS = ("task", "lock", "once", "priority", "at", "queue")
+
+log = logging.getLogger("nexora.jobs")
 
 
 def task(function=None, *, queue="default", retry=0, priority=0):
@@ -116,6 +124,44 @@ def enqueue(task, *, lock=None, once=None, priority=None, at=None, queue=None, *
         return None
 
 
+# -- What becomes of a job
+
+
+class Manager(JobManager):
+    """Notes what became of a job also where procrastinate's own gives up and leaves it running for ever: nobody rescues
+    a job whose worker lives, and no other with its `lock` could ever begin.
+
+    * The session ends just then: it is noted in another.
+    * The job is to be started again, and one of the same `once` waits already: that one does its work.
+    """
+
+    async def finish_job(self, job, status, delete_job):
+        await _through(functools.partial(super().finish_job, job, status, delete_job))
+
+    async def retry_job(self, job, **options):
+        try:
+            await _through(functools.partial(super().retry_job, job, **options))
+        except UniqueViolation:
+            await self.finish_job(job, Status.FAILED, delete_job=False)
+
+
+async def _through(write):
+    for pause in PAUSES:
+        try:
+            return await write()
+        except ConnectorException as error:
+            if not isinstance(error.__cause__, psycopg.OperationalError):
+                raise
+            log.warning("What became of a job could not be noted (%s); it is tried again.", error.__cause__)
+            await asyncio.sleep(pause)
+    return await write()
+
+
+def manage(app):
+    """PROCRASTINATE_ON_APP_READY."""
+    app.job_manager = Manager(app.connector)
+
+
 # -- Housekeeping of the queue itself. Asynchronous, so that it runs while every thread is busy with a job.
 
 
@@ -126,10 +172,14 @@ async def rescue_stalled_jobs(context: JobContext, timestamp: int = 0):
     """Jobs that were running when their worker died wait for it for ever; start them again."""
     manager = context.app.job_manager
     for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
-        if job.attempts < RESCUES:
-            await manager.retry_job(job)
-        else:
-            await manager.finish_job(job, Status.FAILED, delete_job=False)
+        try:
+            if job.attempts < RESCUES:
+                await manager.retry_job(job)
+            else:
+                await manager.finish_job(job, Status.FAILED, delete_job=False)
+        except ConnectorException as error:
+            # It may be over by now. One that cannot be rescued must not keep the others waiting.
+            log.warning("The stalled job %s was not rescued: %s", job.id, error.__cause__ or error)
 
 
 @app.periodic(cron="17 * * * *")

@@ -31,16 +31,20 @@ from nexora.kernel.mailers import one_line
 RETRIES = 8
 
 
-def send(*, to, template, context):
+def send(*, to, template, context, text=None, key=None):
     """Send one mail to one address, now.
 
     context   texts, numbers and dates. Each text becomes one line: it is somebody's name, and must neither begin a new
               header nor look like a paragraph of ours
+    text      paragraphs of the tenant's own, as `paragraphs` in the template
+    key       what the Message-ID is made of: a mail that is sent again under the same key has the same one
     """
     with transaction.atomic(durable=True):
         brand, home = brand_in_scope(), link("/")
     brand = replace(brand, name=one_line(brand.name)[:100])
     context = {name: _plain(name, value) for name, value in context.items()} | {"brand": brand, "home": home}
+    if text is not None:
+        context["paragraphs"] = _paragraphs(text)
     subject, _, text = _text(f"mail/{template}.txt", context).strip().partition("\n")
     domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2]
     message = EmailMultiAlternatives(
@@ -48,7 +52,7 @@ def send(*, to, template, context):
         body=text.strip() + "\n",
         from_email=str(Address(brand.name, addr_spec=settings.DEFAULT_FROM_EMAIL)),
         to=[str(Address(addr_spec=to))],
-        headers={"Auto-Submitted": "auto-generated", "Message-ID": make_msgid(domain=domain)},
+        headers={"Auto-Submitted": "auto-generated", "Message-ID": _message_id(key, domain)},
     )
     message.attach_alternative(render_to_string(f"mail/{template}.html", context), "text/html")
     message.template = template
@@ -71,6 +75,17 @@ def _host():
         return own
     tenants = apps.get_model(settings.TENANT_MODEL).objects.filter(pk=tenant_id)
     return f"{tenants.values_list('subdomain', flat=True).get()}.{settings.BASE_DOMAIN}"
+
+
+def _message_id(key, domain):
+    return f"<{key}@{domain}>" if key else make_msgid(domain=domain)
+
+
+def _paragraphs(text):
+    """[[line, …], …]: what an empty line divides, each line without control or direction marks."""
+    blocks = text.replace("\r\n", "\n").replace("\r", "\n").split("\n\n")
+    found = [[one_line(line) for line in block.split("\n")] for block in blocks]
+    return [lines for lines in found if any(lines)]
 
 
 def _plain(name, value):

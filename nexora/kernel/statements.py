@@ -8,9 +8,11 @@ for any other statement: see nexora.kernel.db.backend.
 
 from types import SimpleNamespace
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import connections
-from django.db.models import Expression
+from django.db.models import BooleanField, Expression, F, Func
 from django.db.models.expressions import DatabaseDefault
+from django.db.models.query import get_related_populators
 from django.db.models.sql import InsertQuery, UpdateQuery
 
 from nexora.kernel import scope
@@ -40,6 +42,12 @@ class Slot(Expression):
 
     def fill(self, values, connection):
         return self.prepare(values[self.name], connection)
+
+
+def among(name, column):
+    """The condition that a column has one of the list `values[name]`."""
+    values = Func(Slot(name, ArrayField(column)), template="ANY(%(expressions)s)")
+    return Func(F(column.attname), values, template="%(expressions)s", arg_joiner=" = ", output_field=BooleanField())
 
 
 class TenantSlot:
@@ -79,8 +87,11 @@ class Statement:
     def execute(self, values):
         connection = connections[self.alias]
         cursor = connection.lend_cursor(keeps_plan=self.keeps_plan)
-        cursor.execute(self.sql, [p.fill(values, connection) if is_slot else p for p, is_slot in self.params])
+        cursor.execute(self.sql, self.filled(values, connection))
         return cursor
+
+    def filled(self, values, connection):
+        return [param.fill(values, connection) if is_slot else param for param, is_slot in self.params]
 
     def fetch(self, values):
         """The first row, or None."""
@@ -106,7 +117,8 @@ class Statements:
 
 
 class Find(Statement):
-    """One record of a queryset that has a slot for its primary key."""
+    """The first record of a queryset, which mostly has a slot for its primary key; with those of its
+    select_related()."""
 
     keeps_plan = True
 
@@ -115,7 +127,9 @@ class Find(Statement):
         self.compiler = queryset.query.get_compiler(using=queryset.db)
         self._take([self.compiler], "{}")
         columns = [column for column, _, _ in self.compiler.select]
-        self.attnames = [column.target.attname for column in columns]
+        infos = self.compiler.klass_info
+        self.attnames = [columns[place].target.attname for place in infos["select_fields"]]
+        self.related = get_related_populators(infos, self.compiler.select, self.alias, queryset._fetch_mode)
         self.converters = self.compiler.get_converters(columns)
 
     def record(self, values):
@@ -125,7 +139,10 @@ class Find(Statement):
             return None
         if self.converters:
             (row,) = self.compiler.apply_converters([row], self.converters)
-        return self.model.from_db(self.alias, self.attnames, row)
+        record = self.model.from_db(self.alias, self.attnames, row[: len(self.attnames)])
+        for related in self.related:
+            related.populate(row, record)
+        return record
 
 
 class Update(Statement):
@@ -156,16 +173,33 @@ class Insert:
         self.compiler = compiler
         self.converters = compiler.get_converters([column.get_col(model._meta.db_table) for column in left_out])
 
+    def filled(self, values, connection):
+        return [slot.fill(values, connection) for slot in self.slots]
+
     def send(self, values, connection):
         cursor = connection.lend_cursor(keeps_plan=True)
-        cursor.execute(self.sql, [slot.fill(values, connection) for slot in self.slots])
+        cursor.execute(self.sql, self.filled(values, connection))
         row = cursor.fetchone() if self.compiler.returning_fields else ()
         if self.converters:
             (row,) = self.compiler.apply_converters([row], self.converters)
         return row
 
 
-_inserts, _updates = Statements(), Statements()
+class InsertAndUpdate:
+    """INSERT of one row and UPDATE of one of another table, sent together."""
+
+    def __init__(self, insert, update):
+        self.insert, self.update = insert, update
+        self.sql = f"WITH inserted AS ({insert.sql}) {update.sql}"
+
+    def count(self, row, values, connection):
+        """How many rows were updated."""
+        cursor = connection.lend_cursor(keeps_plan=True)
+        cursor.execute(self.sql, [*self.insert.filled(row, connection), *self.update.filled(values, connection)])
+        return cursor.rowcount
+
+
+_inserts, _updates, _both = Statements(), Statements(), Statements()
 
 
 def insert(model, values, generated, using):
@@ -181,9 +215,8 @@ def insert(model, values, generated, using):
             return None
         else:
             given.append(column)
-    key = model, tuple(column.attname for column in given), tuple(column.attname for column in left_out), using
-    statement = _inserts.get(key, lambda: Insert(model, given, left_out, using))
-    stored = {column.attname: value for column, value in values.items()}
+    statement = _insert_of(model, given, left_out, using)
+    stored = _by_attname(values)
     row = statement.send(stored, connections[using])
     return stored | {column.attname: value for column, value in zip(left_out, row, strict=True)}
 
@@ -195,7 +228,30 @@ def update(model, key, values, using):
     """
     if any(hasattr(value, "resolve_expression") for value in values.values()):
         return None
+    return _update_of(model, values, using).count({KEY: key} | _by_attname(values))
+
+
+def insert_and_update(new, row, model, key, values, using):
+    """INSERT {column: value} `row` into the table of `new`, which fills in nothing, and UPDATE as above, by one
+    statement; how many rows were updated. Nothing may be an expression."""
+
+    def make():
+        return InsertAndUpdate(_insert_of(new, [*row], [], using), _update_of(model, values, using))
+
+    shape = new, model, tuple(column.attname for column in values), using
+    return _both.get(shape, make).count(_by_attname(row), {KEY: key} | _by_attname(values), connections[using])
+
+
+def _insert_of(model, given, left_out, using):
+    key = model, tuple(column.attname for column in given), tuple(column.attname for column in left_out), using
+    return _inserts.get(key, lambda: Insert(model, given, left_out, using))
+
+
+def _update_of(model, columns, using):
     current = scope.require(f"Writing a {model._meta.verbose_name}")
-    shape = model, current.is_over_all_tenants, tuple(column.attname for column in values), using
-    statement = _updates.get(shape, lambda: Update(model._base_manager.using(using), values))
-    return statement.count({KEY: key} | {column.attname: value for column, value in values.items()})
+    shape = model, current.is_over_all_tenants, tuple(column.attname for column in columns), using
+    return _updates.get(shape, lambda: Update(model._base_manager.using(using), columns))
+
+
+def _by_attname(values):
+    return {column.attname: value for column, value in values.items()}

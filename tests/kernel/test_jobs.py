@@ -4,11 +4,14 @@ from datetime import timedelta
 from types import SimpleNamespace
 from uuid import uuid4
 
+import psycopg
 import pytest
 from asgiref.sync import async_to_sync
 from django.db import connection, transaction
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob as Job
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Status
 
 from nexora.kernel import clock, events, jobs, scope
 from nexora.kernel.errors import ScopeRequired
@@ -129,6 +132,55 @@ def test_a_job_whose_worker_died_is_started_again_but_not_for_ever(in_acme):
     set_state("UPDATE procrastinate_jobs SET attempts = %s WHERE id = %s", jobs.RESCUES, worn)
     housekeeping(jobs.rescue_stalled_jobs)
     assert dict(Job.objects.values_list("id", "status")) == {fresh: "todo", worn: "failed"}
+
+
+@pytest.fixture
+def committed_jobs(transactional_db):
+    """For tests in which a statement fails. Django's flush leaves the queue's tables alone."""
+    yield
+    set_state("DELETE FROM procrastinate_jobs")
+
+
+def test_a_stalled_job_whose_like_waits_already_keeps_no_other_from_being_rescued(committed_jobs, in_acme):
+    """A worker dies in a job that the clock starts each minute; a minute later the next one waits."""
+    dead = enqueue(look_around, record_id=1, once="look", lock="look")
+    other = enqueue(look_around, record_id=2)
+    set_state("UPDATE procrastinate_jobs SET status = 'doing'")
+    following = enqueue(look_around, record_id=1, once="look", lock="look")
+    housekeeping(jobs.rescue_stalled_jobs)
+    assert dict(Job.objects.values_list("id", "status")) == {dead: "failed", other: "todo", following: "todo"}
+
+
+def test_a_job_that_cannot_be_rescued_keeps_no_other_from_being_rescued(committed_jobs, in_acme, monkeypatch):
+    over, other = enqueue(look_around, record_id=1), enqueue(look_around, record_id=2)
+    set_state("UPDATE procrastinate_jobs SET status = 'doing'")
+    found = async_to_sync(app.job_manager.get_stalled_jobs)()
+    set_state("UPDATE procrastinate_jobs SET status = 'succeeded' WHERE id = %s", over)
+
+    async def get_stalled_jobs(**options):
+        return found
+
+    monkeypatch.setattr(app.job_manager, "get_stalled_jobs", get_stalled_jobs)
+    housekeeping(jobs.rescue_stalled_jobs)
+    assert dict(Job.objects.values_list("id", "status")) == {over: "succeeded", other: "todo"}
+
+
+@pytest.mark.parametrize("times", [1, len(jobs.PAUSES)])
+def test_what_became_of_a_job_is_noted_although_sessions_end(in_acme, monkeypatch, times):
+    number = enqueue(look_around, record_id=1)
+    set_state("UPDATE procrastinate_jobs SET status = 'doing'")
+    (job,) = async_to_sync(app.job_manager.get_stalled_jobs)()
+    write, ends = app.connector.execute_query_async, iter(range(times))
+
+    async def execute_query_async(**query):
+        if next(ends, None) is not None:
+            raise ConnectorException from psycopg.OperationalError("the connection is lost")
+        await write(**query)
+
+    monkeypatch.setattr(jobs, "PAUSES", [0.001] * len(jobs.PAUSES))
+    monkeypatch.setattr(app.connector, "execute_query_async", execute_query_async)
+    async_to_sync(app.job_manager.finish_job)(job, Status.SUCCEEDED, delete_job=False)
+    assert Job.objects.get(pk=number).status == "succeeded"
 
 
 def test_a_job_of_a_living_worker_is_left_alone(in_acme):

@@ -1,6 +1,7 @@
 """SQL that is written once is filled anew each time, with the tenant in scope and each value as its column has it."""
 
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 from django.db import DataError, ProgrammingError, connection, transaction
@@ -9,11 +10,12 @@ from django.db.models.functions import Lower
 from django.test.utils import CaptureQueriesContext
 
 from apps.crm.models import Customer, Deal
-from nexora.kernel import statements
-from nexora.kernel.errors import ScopeRequired
+from apps.workflows.models import WorkflowExecution, WorkflowStep
+from nexora.kernel import clock, statements
+from nexora.kernel.errors import CrossTenantWrite, ScopeRequired
 from nexora.kernel.scope import tenant_scope, unscoped
-from nexora.kernel.statements import KEY, Find, Slot, Statement, Statements
-from tests.factories import CustomerFactory, DealFactory
+from nexora.kernel.statements import KEY, Find, Slot, Statement, Statements, among
+from tests.factories import CustomerFactory, DealFactory, WorkflowExecutionFactory, WorkflowFactory
 
 
 def by_key():
@@ -169,6 +171,78 @@ def test_a_kept_plan_keeps_no_rights(acme, globex, fresh):
         insert(globex)
     with tenant_scope(globex):
         assert Customer.objects.count() == 8
+
+
+def test_a_session_keeps_the_plan_of_a_statement_that_asks_for_it_and_of_no_other(acme):
+    customer = CustomerFactory(tenant=acme)
+    with tenant_scope(acme):
+        kept, other = Find(by_key()), Statement(by_key())
+        for _ in range(8):  # psycopg would keep any by itself after five
+            assert kept.record({KEY: customer.pk}) == customer
+            assert other.fetch({KEY: customer.pk})
+            Customer.objects.filter(pk=customer.pk).first()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements WHERE statement LIKE 'SELECT \"customers\".%'")
+        (found,) = cursor.fetchall()
+    assert found == (kept.sql.replace("= (%s)", "= ($2)").replace("%s", "$1"),)
+
+
+def test_a_record_is_found_together_with_those_it_refers_to(acme, admin, django_assert_num_queries):
+    deal = DealFactory(tenant=acme, assigned_to=admin)
+    lonely = DealFactory(tenant=acme, assigned_to=None)
+    with tenant_scope(acme):
+        deals = Deal.objects.filter(pk=Slot(KEY, Deal._meta.pk)).select_related("customer__created_by", "assigned_to")
+        find = Find(deals.defer("customer__tags"))
+        with django_assert_num_queries(2):
+            found, other = find.record({KEY: deal.pk}), find.record({KEY: lonely.pk})
+            assert (found, found.customer, found.assigned_to) == (deal, deal.customer, admin)
+            assert found.value == deal.value and found.customer.name == deal.customer.name
+            assert other.assigned_to is None and other.customer.created_by is None
+        assert found.customer.tags == deal.customer.tags
+        found.customer.name = "Anew"
+        found.customer.save()
+        assert Customer.objects.get(pk=deal.customer_id).name == "Anew"
+
+
+def test_a_list_finds_the_rows_that_have_one_of_it(acme, globex):
+    rows = [CustomerFactory(tenant=acme, name=name) for name in ("Ada", "Bea", "Cem")]
+    theirs = CustomerFactory(tenant=globex, name="Ada")
+    pk, name = (Customer._meta.get_field(column) for column in ("id", "name"))
+    with tenant_scope(acme):
+        found = Customer.objects.filter(among("keys", pk) | among("names", name)).order_by("name")
+        find = Statement(found.values_list("name"), keeps_plan=True)
+
+        def names(**values):
+            return [name for (name,) in find.execute(values).fetchall()]
+
+        for _ in range(2):
+            assert names(keys=[], names=[]) == []
+            assert names(keys=[rows[2].pk, theirs.pk], names=["Ada", "Dee"]) == ["Ada", "Cem"]
+            assert names(keys=[str(rows[1].pk)], names=[]) == ["Bea"]
+
+
+def test_a_row_and_a_change_of_another_are_stored_together(acme, globex, django_assert_num_queries):
+    with tenant_scope(acme):
+        run = WorkflowExecutionFactory(tenant=acme, workflow=WorkflowFactory(tenant=acme))
+        gone = WorkflowExecution(pk=uuid4(), tenant=acme, workflow=run.workflow)
+        run.output = {"steps": {"a": 1}}
+        step = WorkflowStep(execution=run, path="0", key="a", type="stop", status="completed", started_at=clock.now())
+        with django_assert_num_queries(1):
+            run.save_with(step)
+        assert not run.changed_fields() and not step.changed_fields()
+        assert WorkflowExecution.objects.get(pk=run.pk).output == {"steps": {"a": 1}}
+        assert WorkflowStep.objects.get().execution == run
+        step.status = "failed"
+        step.save()
+        assert WorkflowStep.objects.get().status == "failed"
+        gone._state.adding = False
+        gone.output = {}
+        again = WorkflowStep(execution=run, path="1", key="b", type="stop", status="completed", started_at=clock.now())
+        with pytest.raises(WorkflowExecution.NotUpdated, match="is gone"), transaction.atomic():
+            gone.save_with(again)
+        assert WorkflowStep.objects.count() == 1
+    with tenant_scope(globex), pytest.raises(CrossTenantWrite):
+        run.save_with(again)
 
 
 def test_one_cursor_serves_a_session_until_the_session_ends(acme):

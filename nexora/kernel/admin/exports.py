@@ -66,7 +66,8 @@ class ExportedList:
         return tuple(
             column.name
             for column in self.opts.concrete_fields
-            if column.name in shown and column.name not in self.model.redacted
+            # What PostgreSQL makes of other columns stands in those.
+            if column.name in shown and column.name not in self.model.redacted and not column.generated
         )
 
     def changelist_view(self, request, extra_context=None):

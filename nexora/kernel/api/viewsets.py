@@ -89,6 +89,7 @@ class TenantRecords(viewsets.GenericViewSet):
     ordering_fields            what a list may be ordered by; default: every plain column that is shown
     search_fields              columns that `search` looks at; none: no search
     action_rights              {extra action: right of nexora.policy}
+    for_people                 actions that no program may do, whatever its key's scopes
     lock_for_themselves        extra actions that get their record unlocked, as their service locks it with others
     filtered_actions           those that take filters and more; the others take no parameter
     hosts                      which hosts serve it: "tenant", "platform" or both
@@ -107,6 +108,7 @@ class TenantRecords(viewsets.GenericViewSet):
     ordering_fields = ()
     search_fields = ()
     action_rights = {}
+    for_people = ()
     lock_for_themselves = ()
     filtered_actions = ("list", "export")
     hosts = (TENANT,)
@@ -221,6 +223,8 @@ class TenantRecords(viewsets.GenericViewSet):
         if self.is_platform:
             if request.user.role != "super_admin":
                 raise Forbidden("Only a super admin works across organisations. Sign in on your organisation's host.")
+            ensure_person(request.user)
+        if self.action in self.for_people:
             ensure_person(request.user)
         known = (FIELDS,) if self.action == "retrieve" else ()
         if self.action not in self.filtered_actions and (errors := refused_parameters(request.query_params, known)):

@@ -6,6 +6,7 @@ instead, and "what should be sent" is read from the scope before every statement
 """
 
 import select
+import sys
 
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
@@ -50,6 +51,9 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
 
             self.settings_dict["HOST"] = ensure_running(embedded)
         params = super().get_connection_params()
+        if not self.is_pooled_by_transaction:
+            # psycopg would never keep a plan; this is: only of a statement that asks for it.
+            params["prepare_threshold"] = sys.maxsize
         if self.login == OWNER:
             owner = self.settings_dict.get("OWNER")
             if not owner:
