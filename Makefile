@@ -47,7 +47,7 @@ run: setup ## Start everything on PORT (8000): database, web, worker. Ctrl-C sto
 test: setup ## Run every test, e.g. make test ARGS="tests/crm -k deal"; DATABASE=15: on this machine's PostgreSQL 15
 	@$(if $(DATABASE),$(BIN)/python tests/cluster.py $(DATABASE) -- )$(BIN)/python -m pytest -n 2 $(ARGS)
 
-bench: setup ## What a request costs, beside stock DRF and a bare function; SIZE=large: beside 10 million activities
+bench: setup ## What a request and a run of a workflow cost, beside bare ones; SIZE=large: beside 10 million activities
 	@$(BIN)/python -m nexora.bench --size $(SIZE) $(ARGS)
 
 lint: setup ## Style, import directions, missing migrations, system checks

@@ -32,6 +32,7 @@ DOORS = {
     "accounts:password-reset": EVERYBODY,
     "accounts:password-reset-confirm": EVERYBODY,
     "accounts:me": SIGNED_IN,
+    "workflows:hook": EVERYBODY,
     "schema": EVERYBODY,
     "docs": EVERYBODY,
 }
@@ -53,7 +54,9 @@ POLICY = Policy(
         "crm.deal":                       (VIEW, OWN,              FULL,              FULL,             FULL),
         "crm.activity":                   (VIEW, OWN,              FULL,              FULL,             FULL),
         "workflows.workflow":             (VIEW, OWN,              FULL,              FULL,             FULL),
-        "workflows.workflowexecution":    (VIEW, VIEW,             VIEW,              VIEW,             VIEW),
+        "workflows.workflowversion":      (VIEW, VIEW,             VIEW,              VIEW,             VIEW),
+        "workflows.workflowexecution":    (VIEW, "view update:own", "view update",    "view update",    "view update"),
+        "workflows.workflowstep":         (VIEW, VIEW,             VIEW,              VIEW,             VIEW),
         "analytics.aiprediction":         (VIEW, VIEW,             VIEW,              VIEW,             VIEW),
         "analytics.aiinsight":            (VIEW, VIEW,             FULL,              FULL,             FULL),
         "analytics.aicreditusage":        (VIEW, VIEW,             VIEW,              VIEW,             VIEW),

@@ -194,6 +194,7 @@ REDIS_URL = os.environ.get("REDIS_URL", "")
 
 # -- Jobs: every app has its own in jobs.py; see nexora/kernel/jobs.py.
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
+PROCRASTINATE_ON_APP_READY = "nexora.kernel.jobs.manage"
 
 # -- Mail: see nexora/kernel/mail.py.
 MAILERS = mailers.mailers(os.environ, DATA_DIR)

@@ -36,8 +36,8 @@ from apps.analytics.models import AICreditUsage, AIInsight, AIPrediction
 from apps.crm.models import Activity, Customer, Deal
 from apps.marketplace.models import Plugin, PluginInstallation
 from apps.tenants.models import Domain, RequestCount, Subscription, Tenant
-from apps.workflows.models import Workflow, WorkflowExecution
-from nexora.kernel import scope
+from apps.workflows.models import Workflow, WorkflowExecution, WorkflowStep, WorkflowVersion
+from nexora.kernel import clock, scope
 from nexora.kernel.models import TenantModel
 
 PASSWORD = "nexora-demo"
@@ -314,17 +314,43 @@ class WorkflowFactory(TenantOwnedFactory):
         model = Workflow
 
     name = Sequence("Workflow {}".format)
-    trigger = LazyFunction(lambda: {"type": "deal.created"})
-    actions = LazyFunction(lambda: [{"key": "note", "type": "add_note", "with": {"text": "Hello"}}])
+    created_by = same_tenant(UserFactory)
+    trigger = LazyFunction(lambda: {"type": "manual"})
+    actions = LazyFunction(
+        lambda: [{"key": "note", "type": "activity.create", "with": {"type": "note", "subject": "Hello"}}]
+    )
+
+
+class WorkflowVersionFactory(TenantOwnedFactory):
+    class Meta:
+        model = WorkflowVersion
+
+    workflow = same_tenant(WorkflowFactory)
+    number = Sequence(lambda number: number + 2)
+    trigger = SelfAttribute("workflow.trigger")
+    actions = SelfAttribute("workflow.actions")
 
 
 class WorkflowExecutionFactory(TenantOwnedFactory):
     class Meta:
         model = WorkflowExecution
 
-    workflow = same_tenant(WorkflowFactory)
+    owner = same_tenant(UserFactory)
+    workflow = same_tenant(WorkflowFactory, created_by=SelfAttribute("..owner"))
     status = "completed"
     input = LazyFunction(lambda: {"deal": "1"})
+
+
+class WorkflowStepFactory(TenantOwnedFactory):
+    class Meta:
+        model = WorkflowStep
+
+    execution = same_tenant(WorkflowExecutionFactory)
+    path = Sequence(str)
+    key = "note"
+    type = "activity.create"
+    status = "completed"
+    started_at = LazyFunction(clock.now)
 
 
 class PluginFactory(RecordFactory):

@@ -25,6 +25,8 @@ from tests.factories import (
     UserFactory,
 )
 
+NOTHING = {"deals": 0, "activities": 0, "workflows": 0}
+
 
 def address(user, verb):
     return f"/api/v1/users/{user.pk}/{verb}/"
@@ -60,12 +62,12 @@ def trail(acme, **filters):
 class TestInTheApi:
     def test_what_is_open_is_counted(self, left_behind, admin, member, colleague, client_for):
         client = client_for(admin)
-        assert client.get(address(member, "open-records")).json() == {"deals": 2, "activities": 2}
-        assert client.get(address(colleague, "open-records")).json() == {"deals": 0, "activities": 0}
+        assert client.get(address(member, "open-records")).json() == {"deals": 2, "activities": 2, "workflows": 0}
+        assert client.get(address(colleague, "open-records")).json() == NOTHING
 
     def test_what_is_open_goes_over_and_what_is_done_stays(self, left_behind, admin, member, colleague, client_for):
         answer = client_for(admin).post(address(member, "hand-over"), {"to": str(colleague.pk)})
-        assert answer.json() == {"moved": {"deals": 2, "activities": 2}, "open": {"deals": 0, "activities": 0}}
+        assert answer.json() == {"moved": {"deals": 2, "activities": 2, "workflows": 0}, "open": NOTHING}
         assert (held(Deal, colleague), held(Activity, colleague)) == (2, 2)
         assert (held(Deal, member), held(Activity, member)) == (1, 1)
         assert fresh(member).is_active
@@ -86,7 +88,7 @@ class TestInTheApi:
     def test_deactivating_closes_the_account_and_hands_over(self, left_behind, admin, member, colleague, client_for):
         RefreshTokenFactory(user=member)
         answer = client_for(admin).post(address(member, "deactivate"), {"hand_over_to": str(colleague.pk)})
-        assert answer.json() == {"moved": {"deals": 2, "activities": 2}, "open": {"deals": 0, "activities": 0}}
+        assert answer.json() == {"moved": {"deals": 2, "activities": 2, "workflows": 0}, "open": NOTHING}
         assert fresh(member).status == "inactive"
         with tenant_scope(member.tenant_id):
             assert not RefreshToken.objects.filter(user=member).exists()
@@ -94,11 +96,11 @@ class TestInTheApi:
     @pytest.mark.parametrize("body", [{}, {"hand_over_to": None}])
     def test_without_a_successor_it_says_what_stays(self, left_behind, admin, member, client_for, body):
         answer = client_for(admin).post(address(member, "deactivate"), body)
-        assert answer.json() == {"moved": {}, "open": {"deals": 2, "activities": 2}}
+        assert answer.json() == {"moved": {}, "open": {"deals": 2, "activities": 2, "workflows": 0}}
         assert fresh(member).status == "inactive"
         # What stayed can be handed over later.
         later = client_for(admin).post(address(member, "hand-over"), {"to": str(admin.pk)})
-        assert later.json()["moved"] == {"deals": 2, "activities": 2}
+        assert later.json()["moved"] == {"deals": 2, "activities": 2, "workflows": 0}
 
     @pytest.mark.parametrize("verb", ["hand-over", "deactivate"])
     def test_is_for_admins(self, left_behind, cast, member, colleague, client_for, verb):

@@ -36,10 +36,11 @@ ROOMS_OF_ITS_OWN = {
     # From a host to a tenant, what answers where there is none, the platform's front page, the limits of requests, and
     # the names that a stranger may take.
     "tenants": {"hosts", "middleware", "pages", "rates", "subdomains"},
-    # Reports have no key to page by but their month.
-    "analytics": {"pagination"},
-    # What a trigger and an action may say.
-    "workflows": {"definition"},
+    # Reports have no key to page by but their month; what it adds to workflows.
+    "analytics": {"actions", "pagination", "triggers"},
+    # What a workflow may say, what it starts on and does, what makes it run; where webhooks come in; ready-made ones,
+    # which are data.
+    "workflows": {"actions", "definition", "engine", "gallery", "triggers", "views"},
 }
 
 # Where rows are written without an event, beside services: what no trail should show (a stronger hash, sessions that
@@ -57,6 +58,8 @@ UNSCOPED = {
     "apps/marketplace/services.py",
     "apps/tenants/jobs.py",
     "apps/tenants/rates/counters.py",
+    # What is due is looked for once a minute, over all tenants.
+    "apps/workflows/services/upkeep.py",
     "nexora/kernel/api/viewsets.py",
 }
 

@@ -17,20 +17,45 @@ BUDGET = {
     "mark_all_read": 1,
     # Who asks, the person, the person's factor under a lock: and there it ends, for those who have none.
     "reset_second_factor": 4,
-    # Find the person, count two kinds of records.
-    "open_records": 3,
-    # The writer's account; find the person, lock and change both, publish; look at two kinds of records, count them.
-    "hand_over": 9,
-    "deactivate": 9,
+    # Find the person, count three kinds of records.
+    "open_records": 4,
+    # The writer's account; find the person, lock and change both, publish; look at three kinds of records, count them.
+    "hand_over": 11,
+    "deactivate": 11,
     # Find and lock it, count what hangs on it, delete it, publish.
     "destroy": 4,
     # Count, publish, and of a short list one page, with a look at the rows without a date.
     "export": 4,
+    # Start a workflow: find it, lock it, its owner; its version, how many have a job, the run, its job.
+    "run": 8,
+    # As much, but for the job; each step, three statements and what it does; what was done.
+    "test": 22,
+    "take_over": 6,
+    "definition_schema": 0,
+    "templates": 0,
+    "statistics": 2,
+    "secrets": 4,
+    "renew_secrets": 7,
+    # Find the run, lock it; the workflow, its owner; what they write.
+    "cancel": 9,
+    "retry": 10,
+    "replay": 9,
     # As the single ones; all events of a request are stored together.
     "bulk_update": 3,
     "bulk_delete": 4,
     # Who asks; find it, lock it, change it, publish, and leave a mail to the worker.
     "resend": 6,
+}
+
+# {model: how many more a write of it costs}, whatever the route.
+MORE = {
+    # Is there a workflow that listens? Asked in the same transaction, so that one switched on a moment ago hears it.
+    "crm.customer": 1,
+    "crm.deal": 1,
+    "crm.activity": 1,
+    "analytics.aiinsight": 1,
+    # Its owner, whose rights it has, and the version that it makes.
+    "workflows.workflow": 2,
 }
 
 # {(route, action): statements}, each above its budget for the reason given.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from django.urls import get_resolver, reverse
+from django.urls import NoReverseMatch, get_resolver, reverse
 from rest_framework import serializers
 
 from apps.accounts.models import User
@@ -74,6 +74,14 @@ def views_of_no_record():
     return found
 
 
+def door(name):
+    """An address of a view of no record; what it wants to know of itself is the id of nothing."""
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return reverse(name, args=[str(uuid4())])
+
+
 ALL = routes()
 ON_TENANT = [route for route in ALL if "tenant" in route.viewset.hosts]
 # Of records that belong to a tenant: the catalogue of plugins is the same for all.
@@ -108,6 +116,22 @@ def make(model, tenant, owner=None):
     names = [attname.removesuffix("_id") for attname in model.owner_fields if attname != "id"]
     owners = dict.fromkeys(names, owner) if owner else {}
     return factory(tenant=tenant, **owners) if issubclass(model, TenantModel) else factory(**owners)
+
+
+# What a record must be like for an action to be possible, by attribute.
+READY = {
+    "cancel": {"status": "running"},
+    "retry": {"status": "failed", "position": {"stack": [{"at": 0}], "chain": []}},
+}
+
+
+def ready_for(action, record):
+    """The record, in a state in which the action makes sense."""
+    if action in READY:
+        with unscoped(reason="test data"):
+            type(record).objects.filter(pk=record.pk).unpublished("test data").update(**READY[action])
+            record.refresh_from_db()
+    return record
 
 
 def body_for(route, record, *, on_platform=False):

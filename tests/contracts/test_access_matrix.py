@@ -139,14 +139,18 @@ class Records:
     def __init__(self, operation, person, colleague, home, elsewhere):
         model = operation.model
         self.model = model
-        self.theirs = colleague if model is type(person) else routes.make(model, home, colleague)
+        self.action = operation.action
+        self.theirs = colleague if model is type(person) else self.make(home, colleague)
         self.own = None
         if model is type(person):
             self.own = person
         elif model.owner_fields:
-            self.own = routes.make(model, person.tenant, person)
+            self.own = self.make(person.tenant, person)
         is_tenants = issubclass(model, TenantModel)
-        self.foreign = routes.make(model, elsewhere) if is_tenants and elsewhere else None
+        self.foreign = self.make(elsewhere) if is_tenants and elsewhere else None
+
+    def make(self, tenant, owner=None):
+        return routes.ready_for(self.action, routes.make(self.model, tenant, owner))
 
 
 @contextmanager

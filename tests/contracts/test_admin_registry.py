@@ -32,6 +32,8 @@ UNREGISTERED = {
     "analytics.ViewRefresh",
     "tenants.RequestCount",
 }
+# To change one is what its buttons do: no form writes what the engine has written.
+WITHOUT_FORM = {"workflows.workflowexecution"}
 RELATIONS = [
     pytest.param(model, field.name, id=f"{model._meta.label_lower}.{field.name}")
     for model in EDITABLE
@@ -91,6 +93,8 @@ def test_pages_open_as_the_policy_says(model, role, cast, colleague, acme, admin
     user = cast[role]
     client = admin_client_for(user)
     reach = {action: POLICY.reach(role, label(model), action) for action in ("view", "create", "update", "delete")}
+    if label(model) in WITHOUT_FORM:
+        reach["update"] = None
 
     assert client.get(page(model, "changelist")).status_code == (200 if reach["view"] else 403)
     assert client.get(page(model, "add")).status_code == (200 if reach["create"] else 403)

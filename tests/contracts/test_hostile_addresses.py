@@ -99,7 +99,7 @@ ADDRESSES = [
 ]  # fmt: skip
 HEALTH = ("/healthz", "/readyz")
 # Where everybody may send a body: signing in and out, joining, links, second factors.
-OPEN = [reverse(name) for name, door in POLICY.doors.items() if door == EVERYBODY and ":" in name]
+OPEN = [routes.door(name) for name, door in POLICY.doors.items() if door == EVERYBODY and ":" in name]
 
 
 def test_the_addresses_are_found():

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from django.contrib.admin import site
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator
 from django.db import models
 
 from apps.tenants.models import Tenant
@@ -105,6 +106,12 @@ def is_key(field):
     return any({*getattr(made, "fields", ())} == {"tenant", field.name} for made in constraints)
 
 
+def tells_apart(field):
+    """Whether a key of several columns, tenant and parent among them, ends with it."""
+    keys = [made.fields for made in field.model._meta.constraints if isinstance(made, models.UniqueConstraint)]
+    return any(len(fields) > 2 and fields[-1] == field.name for fields in keys)
+
+
 def _value(field, k, rows):
     if field.is_relation:
         return key(field.related_model._meta.db_table, k if is_key(field) else f"{k} / {SHARE}")
@@ -115,6 +122,11 @@ def _value(field, k, rows):
     if isinstance(field, models.BooleanField):
         return f"{k} < {RARE}"
     if isinstance(field, models.IntegerField):
+        if tells_apart(field):
+            return k
+        bounds = [one.limit_value for one in field.validators if isinstance(one, MaxValueValidator)]
+        if bounds and min(bounds) < 90:
+            return f"mod({k}, {min(bounds) + 1})"
         few = f"WHEN {k} < {RARE} THEN 90 + {k} WHEN {k} < {4 * RARE} THEN {k} / {RARE}"
         return f"CASE {few} ELSE 10 + mod({k}, 8) * 10 END"
     if isinstance(field, models.DecimalField):
@@ -133,6 +145,8 @@ def _value(field, k, rows):
         return key(field.name, f"{k} / {SHARE}")
     if isinstance(field, EmailAddressField) or field.name == "token":
         return f"'{field.name}' || {k} || '@' || left(tenant::text, 13)"
+    if tells_apart(field):
+        return f"'{field.name} ' || {k}"
     # Of one length, so that none begins another.
     rare = f"'{field.name.capitalize()} ' || {ROWS} + {k} / {SHARE}"
     return f"CASE WHEN mod({k}, 2) = 0 THEN 'Usual' ELSE {rare} END"

@@ -15,10 +15,35 @@ PRIMARY_KEYS = {"activities": ("tenant_id", "id")}
 
 # "A tenant_id column in all tables", says the seed, and leaves it out of its own refresh_tokens.
 # A session that nobody says more of is the API's.
-NOT_NULL_ADDITIONS = {("refresh_tokens", "tenant_id"), ("refresh_tokens", "kind")}
+# Numbers that count have a database default to count from.
+NOT_NULL_ADDITIONS = {
+    ("refresh_tokens", "tenant_id"),
+    ("refresh_tokens", "kind"),
+    ("workflows", "version"),
+    ("workflows", "runs_per_minute"),
+    ("workflows", "secret_serial"),
+    ("workflow_executions", "attempt"),
+    ("workflow_executions", "depth"),
+}
 
 # Checks of ours beside the seed's.
-CHECKS = {"users": {"users_super_admin_platform_check"}, "refresh_tokens": {"refresh_tokens_kind_check"}}
+CHECKS = {
+    "users": {"users_super_admin_platform_check"},
+    "refresh_tokens": {"refresh_tokens_kind_check"},
+    "workflows": {"workflows_runs_per_minute_check"},
+    "workflow_executions": {"workflow_executions_depth_check"},
+}
+
+# Keys of ours: what may start a workflow only once, and what a run keeps to and comes from.
+UNIQUE_KEYS = {"workflow_executions": {("tenant_id", "workflow_id", "trigger_key")}}
+FOREIGN_KEYS = {
+    "workflow_executions": {
+        ("tenant_id", "version_id"),
+        ("tenant_id", "owner_id"),
+        ("tenant_id", "parent_id"),
+        ("tenant_id", "retry_of_id"),
+    }
+}
 
 # Seed tables that are no tenant's own rows: their keys stay one column wide.
 GLOBAL_TARGETS = {"tenants", "plugins"}

@@ -33,6 +33,9 @@ RIGHTS = {
     "ai_credit_usage": (ADD, CRUD),
     "workflows": (CRUD, CRUD),
     "workflow_executions": ("INSERT SELECT UPDATE", CRUD),
+    # A run keeps to the version that it began with.
+    "workflow_versions": (ADD, CRUD),
+    "workflow_steps": ("INSERT SELECT UPDATE", CRUD),
     "plugins": (READ, CRUD),
     "plugin_installations": (CRUD, CRUD),
     "tenant_revenue_by_month": (READ, READ),

@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.db.models import Q
 
 from nexora.kernel import clock, scope
+from nexora.kernel.statements import Statement, Statements, among
 
 from ..models import Notification, User
 
@@ -12,9 +13,11 @@ NO_RECORD = "notifications are no business records"
 KEPT_READ = timedelta(days=90)
 KEPT = timedelta(days=365)
 
+_statements = Statements()
+
 
 def notify(*, users, text, record=None, level=Notification.Level.INFO):
-    """[Notification] of those of `users` that are active people of the tenant in scope, one each.
+    """[Notification] of those of `users`, people or their ids, that are active people of the tenant in scope, one each.
 
     `record` is what it is about. ValidationError, whoever is told, for a text that is empty, longer than 2,000
     characters or not storable, and for an unknown level.
@@ -28,9 +31,19 @@ def notify(*, users, text, record=None, level=Notification.Level.INFO):
         "created_at": clock.now(),
     }
     Notification(**told).clean_fields(exclude=["user", "tenant"])
-    people = User.objects.active().filter(pk__in={user.pk for user in users}).values_list("pk", flat=True)
-    rows = [Notification(user_id=user_id, **told) for user_id in people]
+    rows = [Notification(user_id=user_id, **told) for user_id in _active({getattr(user, "pk", user) for user in users})]
+    if len(rows) == 1:
+        rows[0].save(force_insert=True)
+        return rows
     return Notification.objects.unpublished(NO_RECORD).bulk_create(rows)
+
+
+def _active(keys):
+    def make():
+        people = User.objects.active().filter(among("keys", User._meta.pk)).order_by()
+        return Statement(people.values_list("pk"), keeps_plan=True)
+
+    return [key for (key,) in _statements.get("active", make).execute({"keys": list(keys)}).fetchall()]
 
 
 def mark_read(*, actor, ids=None):

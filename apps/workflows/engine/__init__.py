@@ -1,0 +1,14 @@
+"""What makes workflows run.
+
+listening   from a change event to a run, in the same transaction
+starting    how a run begins, and when it must not
+turns       which runs have a job: one tenant's many do not hold up another's few
+advancing   a run, step after step
+steps       what an action sees of its run
+positions   where a run stands in its definition
+owners      whose rights it has
+
+A step's effect and the note that it is done are committed together, under a lock of the run's row: whoever dies in
+between has done neither, and whoever comes second finds it done. What talks to the outside cannot be so; it is done
+outside any transaction, at least once, always under the same key.
+"""

@@ -1,0 +1,302 @@
+"""A run goes on: step after step, until it is over or has to wait."""
+
+import logging
+import time
+from datetime import timedelta
+from functools import lru_cache
+
+from django.db import connection, transaction
+from django.db.models import BooleanField, Func
+from procrastinate.exceptions import ConnectorException
+
+from nexora.kernel import clock, events
+from nexora.kernel.api.exceptions import DATABASE_AWAY
+from nexora.kernel.events import acting_as
+from nexora.kernel.statements import KEY, Find, Slot, Statements
+
+from ..definition import conditions
+from ..definition.registry import actions as known_actions
+from ..models import WorkflowExecution, WorkflowVersion
+from . import checkpoints, failures, owners, positions, turns
+from .checkpoints import Done, State, Status, end
+from .starting import caused_by
+from .steps import Step
+
+log = logging.getLogger("nexora.workflows")
+
+# A job does so many steps, or runs for so long; then others have their turn.
+STEPS_A_TURN = 50
+SECONDS_A_TURN = 5.0
+MOST_STEPS = 10_000
+# A run whose worker dies again and again takes workers down.
+MOST_RESCUES = 5
+# The last is what the queue raises.
+LOST = (*DATABASE_AWAY, ConnectorException)
+
+_statements = Statements()
+
+
+def advance(execution_id):
+    """Do what the run has to do now. Whatever is in its way ends in the run's own record; only a database that does not
+    answer raises."""
+    if not owners.is_open():
+        return
+    began, steps = time.monotonic(), 0
+    while _do_next(execution_id):
+        steps += 1
+        if steps >= STEPS_A_TURN or time.monotonic() - began > SECONDS_A_TURN:
+            _give_way(execution_id)
+            return
+
+
+class _Behind(Func):
+    """Waits until whoever has come between has had its turn, before the row is looked for."""
+
+    template = "(SELECT pg_advisory_xact_lock_shared(hashtextextended(%(expressions)s::text, 0)) IS NOT NULL)"
+    output_field = BooleanField()
+
+
+def locked(execution_id):
+    """The run, and with it its workflow and whose that is, as they are now; None if it is gone."""
+
+    def make():
+        key = Slot(KEY, WorkflowExecution._meta.pk)
+        runs = WorkflowExecution.objects.filter(_Behind(key), pk=key)
+        # It is the version that says what to do; of the owner, more than this is rarely looked at.
+        runs = runs.select_related("workflow__created_by").only(
+            *(column.name for column in WorkflowExecution._meta.concrete_fields),
+            *(f"workflow__{name}" for name in ("tenant", "name", "created_by")),
+            *(f"workflow__created_by__{name}" for name in ("tenant", "name", "email", "role", "status")),
+        )
+        return Find(runs.select_for_update(of=("self",), no_key=True))
+
+    return _statements.get("locked", make).record({KEY: execution_id})
+
+
+def come_between(execution_id):
+    """Be the next to lock the run. A row's lock alone goes to whoever asks for it at the right moment, which is mostly
+    the worker that has just let it go: somebody who waits for it could wait until the run is over."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s::text, 0))", [str(execution_id)])
+
+
+def _do_next(execution_id):
+    """Do the next step; whether the run goes on at once."""
+    run = step = None
+    try:
+        with transaction.atomic():
+            run = locked(execution_id)
+            if run is None or not _is_due(run):
+                return False
+            if run.state == State.WAITING:
+                return end_wait(run)
+            step = next_step(run)
+            if step is None:
+                return False
+            if is_skipped(step):
+                checkpoints.skip(step)
+            elif step.kind.is_outside:
+                _begin_call(step)
+            else:
+                perform_inside(step)
+    except LOST:
+        raise
+    except Exception as error:
+        # Whatever is raised: the run must not hang.
+        if run is None:
+            raise
+        return _fail(step, error) if step else _break_off(run, error)
+    return _finish_call(step) if step.prepared is not None else step.goes_on
+
+
+def _is_due(run):
+    """Whether this worker is to go on with the run now."""
+    if run.is_over:
+        return False
+    is_early = run.resume_at is not None and run.resume_at > clock.now()
+    if run.state == State.CALLING and is_early:
+        # Another worker is at it.
+        return False
+    if run.cancel_requested_at is not None:
+        end(run, Status.CANCELLED)
+        return False
+    if run.state in (State.WAITING, State.RETRYING) and is_early:
+        # The job was for something else, or PostgreSQL's clock is ahead of this one.
+        turns.wake(run, again=True)
+        return False
+    return True
+
+
+# Asked for in its tenant's scope by an id that a row of that tenant holds.
+@lru_cache(maxsize=500)
+def _actions_of(version_id):
+    """A version never changes, so it is read once."""
+    return owners.find(WorkflowVersion, version_id).actions
+
+
+def next_step(run):
+    """The Step to do; None if the run has just ended."""
+    workflow, owner = run.workflow, run.workflow.created_by
+    if refusal := owners.why_not(workflow, owner):
+        owners.switch_off(workflow, refusal)
+        end(run, Status.FAILED, refusal)
+        return None
+    if run.owner_id != workflow.created_by_id:
+        # What was begun in one person's name is not done with another's rights, who has not looked at it.
+        end(run, Status.FAILED, f"It was begun in the name of somebody who no longer owns {workflow}. Replay it.")
+        return None
+    if run.position.get("steps", 0) >= MOST_STEPS:
+        end(run, Status.FAILED, f"It has done {MOST_STEPS:,} steps, which is all that a run may do.")
+        return None
+    actions = _actions_of(run.version_id)
+    try:
+        found = positions.current(take_stack(run), actions)
+        kind = found and known_actions.get(found[0]["type"])
+        key = found and found[0]["key"]
+    except (KeyError, IndexError, TypeError, AttributeError):
+        end(
+            run,
+            Status.FAILED,
+            "Its definition cannot be read: nobody has checked it. Correct the workflow, and replay.",
+        )
+        return None
+    if found is None:
+        end(run, Status.COMPLETED)
+        return None
+    if kind is None:
+        end(run, Status.FAILED, f"{key}: there is no such action any more. Change the workflow, and replay.")
+        return None
+    action, path = found
+    return Step(run, action, path, kind=kind, actions=actions, owner=owner)
+
+
+def take_stack(run):
+    """The run's own copy, so that what is done to it is seen as a change."""
+    stack = [dict(frame) for frame in run.position["stack"]]
+    run.position = {**run.position, "stack": stack}
+    return stack
+
+
+def end_wait(run):
+    """Noted by itself: what comes next may fail. Whether the run goes on."""
+    actions = _actions_of(run.version_id)
+    _, path = positions.current(take_stack(run), actions)
+    return checkpoints.end_wait(run, path, actions)
+
+
+def is_skipped(step):
+    when = step.action.get("when")
+    return when is not None and not conditions.holds(when, step.look_up, step.changes)
+
+
+def perform_inside(step):
+    """A step that the database alone sees: its effect and the note that it is done are one transaction."""
+    # Around the batch: what it publishes, it publishes at its end.
+    with caused_by(step.run), acting_as(owners.acts_for(step.owner, step.workflow)), events.batch():
+        given = step.kind.prepare(step)
+        answer = checkpoints.checked(step, step.kind.perform(step, given))
+    checkpoints.take(step, given, answer)
+
+
+# -- Calls to the outside
+
+
+def _begin_call(step):
+    """Note that the call begins, with what it is given; it is made after this transaction."""
+    step.prepared = step.kind.prepare(step)
+    if step.run.state == State.CALLING:
+        sentence = "Its worker was lost during the call; it is made again."
+        checkpoints.record_failure(step, Done.RUNNING, sentence)
+    checkpoints.record(step, Done.RUNNING, given=step.prepared)
+    step.run.state = State.CALLING
+    step.run.resume_at = clock.now() + timedelta(seconds=step.kind.seconds)
+    step.run.save()
+
+
+def _finish_call(step):
+    """Make the call, outside any transaction, and note its answer; whether the run goes on at once."""
+    try:
+        answer = checkpoints.checked(step, step.kind.perform(step, step.prepared))
+    except LOST:
+        raise
+    except Exception as error:
+        return _fail(step, error)
+    with transaction.atomic():
+        if not _still_there(step):
+            return False
+        checkpoints.take(step, None, answer)
+        if step.run.cancel_requested_at is not None and not step.run.is_over:
+            end(step.run, Status.CANCELLED)
+            return False
+    return step.goes_on
+
+
+def _fail(step, error):
+    sentence = failures.sentence_of(error, step)
+    with transaction.atomic():
+        if not _still_there(step):
+            return False
+        failures.decide(step, sentence)
+    return step.run.state == State.STEPPING
+
+
+def _break_off(run, error):
+    """There is no step to blame, nor one to go on with."""
+    log.exception("Run %s cannot go on.", run.pk, exc_info=error)
+    with transaction.atomic():
+        run = locked(run.pk)
+        if run is not None and not run.is_over:
+            end(run, Status.FAILED, failures.unforeseen(error))
+    return False
+
+
+def _still_there(step):
+    """Lock the run anew. Whether it stands at this attempt of this step; else somebody else has gone on with it."""
+    run = locked(step.run.pk)
+    if run is None or run.is_over or run.attempt != step.attempt:
+        return False
+    found = positions.current(take_stack(run), step.actions)
+    step.run = run
+    return found is not None and found[1] == step.path
+
+
+# -- Making way, and being looked after
+
+
+def _give_way(execution_id):
+    with transaction.atomic():
+        run = locked(execution_id)
+        if run is None or run.is_over or run.state != State.STEPPING:
+            return
+        run.state = State.READY
+        run.resume_at = clock.now() + turns.LEASE
+        run.save()
+        turns.queue(run, place=turns.READY_RUNS)
+
+
+def look_after(execution_id):
+    """A run whose worker has been silent for too long, or that has slept long enough, gets a job again."""
+    with transaction.atomic():
+        # One that is locked has somebody who is at it.
+        run = owners.find(WorkflowExecution, execution_id, locked=owners.IF_FREE)
+        now = clock.now()
+        if run is None or run.is_over or run.resume_at is None:
+            return
+        if run.resume_at > now:
+            if run.state in (State.WAITING, State.RETRYING):
+                turns.wake(run)
+            return
+        # While a job waits for its turn, nobody has been lost.
+        if turns.queue_again(run):
+            _count_rescue(run, now)
+
+
+def _count_rescue(run, now):
+    rescues = run.position.get("rescues", 0) + 1
+    if rescues > MOST_RESCUES:
+        end(run, Status.FAILED, f"Its worker was lost {MOST_RESCUES} times at the same step.")
+        return
+    run.position = {**run.position, "rescues": rescues}
+    if run.state in (State.READY, State.STEPPING):
+        run.resume_at = now + turns.LEASE
+    run.save()

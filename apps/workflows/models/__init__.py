@@ -1,0 +1,4 @@
+from .definitions import Workflow, WorkflowVersion
+from .runs import WorkflowExecution, WorkflowStep
+
+__all__ = ["Workflow", "WorkflowExecution", "WorkflowStep", "WorkflowVersion"]
