@@ -3,6 +3,10 @@
     make bench                 100 tenants, 100,000 customers, 50,000 deals, 200,000 activities
     make bench SIZE=large      the small database beside 10,000 tenants with 10 million activities
 
+The first also tells what a run of a workflow costs beside a job that does nothing; by itself:
+
+    make bench ARGS="--only workflows"
+
 It makes databases of its own: under .data/bench/, or, where DATABASE_URL and DATABASE_OWNER_URL are set, beside the one
 they name and called <name>_bench_small and _large. They are kept for the next run.
 """
@@ -20,7 +24,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from nexora.bench import operations
+from nexora.bench import operations, workflows
 from nexora.bench.servers import ROOT, Failed, Load, Server
 from nexora.bench.target import MADE_HERE
 
@@ -122,7 +126,11 @@ def head(target, rounds):
         "One server process with one thread (granian) and one connection asking; medians of rounds in which the servers"
     )
     say(f"take turns ({rounds}). app CPU: user + system time of the server process per request, without PostgreSQL's.")
-    say(
+    say(describe(target))
+
+
+def describe(target):
+    return (
         f"{os.cpu_count()} CPUs, Python {platform.python_version()}, PostgreSQL {target['version']}; load of the "
         f"machine before: {os.getloadavg()[0]:.1f} (on a busy one only the ratios hold)."
     )
@@ -210,15 +218,31 @@ def compare_sizes(rounds):
                 )
 
 
+def compare_runs(rounds):
+    """A run of a workflow beside a job that does nothing."""
+    with prepared("small") as (env, target):
+        say()
+        say(describe(target))
+        workflows.compare(env, rounds, say)
+
+
+PARTS = {"requests": compare_references, "workflows": compare_runs}
+
+
 def main():
     parser = argparse.ArgumentParser(
         prog="make bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", choices=PARTS, help="of the small database: this part and no other")
     arguments = parser.parse_args()
     try:
-        (compare_references if arguments.size == "small" else compare_sizes)(arguments.rounds)
+        if arguments.size == "large":
+            compare_sizes(arguments.rounds)
+        else:
+            for name in [arguments.only] if arguments.only else PARTS:
+                PARTS[name](arguments.rounds)
     except Failed as failure:
         raise SystemExit(f"make bench: {failure}") from failure
     except KeyboardInterrupt:

@@ -48,7 +48,9 @@ def ensure_rows(cursor, wanted):
     """Seeds an empty database, takes one that holds just these rows, and refuses any other."""
     from django.core.management import call_command
 
-    cursor.execute("DELETE FROM customers WHERE company = %s", [MADE_HERE])  # of an earlier bench
+    # Of an earlier bench.
+    cursor.execute("DELETE FROM activities WHERE subject = %s", [MADE_HERE])
+    cursor.execute("DELETE FROM customers WHERE company = %s", [MADE_HERE])
     expected = (wanted["tenants"], wanted["tenants"] * wanted["customers"], wanted["deals"], wanted["activities"])
     cursor.execute(
         "SELECT (SELECT count(*) FROM tenants WHERE subdomain ~ '^seed-'), (SELECT count(*) FROM customers),"
