@@ -238,13 +238,23 @@ def test_a_run_whose_owner_is_closed_in_the_middle_of_a_step_goes_no_further(sta
         assert Workflow.objects.get().enabled is False and not Activity.objects.exists()
 
 
-def test_runs_of_an_organisation_that_is_suspended_come_to_an_end(stage, acme, admin):
+def test_runs_of_an_organisation_that_is_suspended_go_on_when_it_is_open_again(stage, acme, admin):
     runs = begin(admin, probe("hold", "held"), wait("PT5M"), note("end"), count=3)
     stage.start()
     stage.has_begun("held")
-    with unscoped(reason="test", tenant=acme):
-        acme.status = "suspended"
-        acme.save()
+    suspend(acme, "suspended")
     stage.let_go("held")
+    for _ in range(2):
+        wait_until(lambda: not stage.jobs(), "what had a job has had its turn")
+        assert states(runs) == {"waiting": 1, "ready": 2}
+        stage.time_passes()
+        wait_until(lambda: not stage.jobs("run_due"), "it was looked for what is due")
+    suspend(acme, "active")
     stage.settle(runs)
     assert states(runs) == {"completed": 3}
+
+
+def suspend(tenant, status):
+    with unscoped(reason="test", tenant=tenant):
+        tenant.status = status
+        tenant.save()
