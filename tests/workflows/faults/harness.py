@@ -37,6 +37,8 @@ from nexora.kernel.scope import unscoped
 from tests.database import another_session
 
 START_SECONDS = 30
+# What PostgreSQL calls the sessions of workers.
+NAME = "workers of the faults"
 LOGIN = ("host", "port", "user", "password", "dbname")
 MINUTES = 10
 
@@ -97,6 +99,7 @@ class Nursery:
     def environment(self):
         params = connection.get_connection_params()
         return {key: value for key, value in os.environ.items() if not key.startswith(("DATABASE_", "NEXORA_"))} | {
+            "PGAPPNAME": NAME,
             "DJANGO_SETTINGS_MODULE": "tests.workflows.faults.settings",
             "PYTHONPATH": str(settings.BASE_DIR),
             "DATABASE_URL": make_conninfo(**{name: params[name] for name in LOGIN if params.get(name)}),
@@ -254,11 +257,9 @@ class Stage:
         )
 
     def sessions(self):
-        """Process ids of the workers' sessions, none of the test's own."""
-        connection.ensure_connection()
+        """Process ids of the workers' sessions, none of the test's own, of which a pool may have several."""
         found = self.ask(
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND usename = %s AND pid <> %s",
-            [connection.settings_dict["USER"], connection.connection.info.backend_pid],
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s", [NAME]
         )
         return [pid for (pid,) in found]
 
