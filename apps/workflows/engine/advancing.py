@@ -39,8 +39,6 @@ _statements = Statements()
 def advance(execution_id):
     """Do what the run has to do now. Whatever is in its way ends in the run's own record; only a database that does not
     answer raises."""
-    if not owners.is_open():
-        return
     began, steps = time.monotonic(), 0
     while _do_next(execution_id):
         steps += 1
@@ -57,14 +55,15 @@ class _Behind(Func):
 
 
 def locked(execution_id):
-    """The run, and with it its workflow and whose that is, as they are now; None if it is gone."""
+    """The run, and with it its tenant, its workflow and whose that is, as they are now; None if it is gone."""
 
     def make():
         key = Slot(KEY, WorkflowExecution._meta.pk)
         runs = WorkflowExecution.objects.filter(_Behind(key), pk=key)
         # It is the version that says what to do; of the owner, more than this is rarely looked at.
-        runs = runs.select_related("workflow__created_by").only(
+        runs = runs.select_related("tenant", "workflow__created_by").only(
             *(column.name for column in WorkflowExecution._meta.concrete_fields),
+            "tenant__status",
             *(f"workflow__{name}" for name in ("tenant", "name", "created_by")),
             *(f"workflow__created_by__{name}" for name in ("tenant", "name", "email", "role", "status")),
         )
@@ -111,7 +110,8 @@ def _do_next(execution_id):
 
 def _is_due(run):
     """Whether this worker is to go on with the run now."""
-    if run.is_over:
+    if run.is_over or not run.tenant.is_open:
+        # Of an organisation that is suspended nothing runs until it is open again.
         return False
     is_early = run.resume_at is not None and run.resume_at > clock.now()
     if run.state == State.CALLING and is_early:

@@ -2,8 +2,7 @@
 
 from apps.accounts.models import User
 from apps.accounts.services.notifications import notify
-from apps.tenants.models import Tenant
-from nexora.kernel import permissions, scope
+from nexora.kernel import permissions
 from nexora.kernel.events import Actor, acting_as
 from nexora.kernel.statements import KEY, Find, Slot, Statements
 
@@ -27,12 +26,6 @@ def find(model, record_id, *, locked=False):
         return Find(rows)
 
     return _statements.get((model, locked), make).record({KEY: record_id})
-
-
-def is_open():
-    """Whether the tenant in scope is: of one that is suspended or gone nothing runs until it is open again."""
-    tenant = find(Tenant, scope.current_tenant_id())
-    return tenant is not None and tenant.is_open
 
 
 def owner_of(workflow):
