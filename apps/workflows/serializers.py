@@ -132,14 +132,8 @@ class StartedSerializer(serializers.Serializer):
 
 class TrialSerializer(BodySerializer):
     record = IdField(required=False)
-    changes = serializers.JSONField(
-        required=False, help_text="{field: [from, to]} of the change that is to have started it."
+    changes = serializers.DictField(
+        child=serializers.ListField(child=serializers.JSONField(allow_null=True), min_length=2, max_length=2),
+        required=False,
+        help_text="{field: [from, to]} of the change that is to have started it.",
     )
-
-    def validate_changes(self, changes):
-        pairs = isinstance(changes, dict) and all(
-            isinstance(pair, list) and len(pair) == 2 for pair in changes.values()
-        )
-        if not pairs:
-            raise serializers.ValidationError("Must be {field: [from, to]}.")
-        return changes

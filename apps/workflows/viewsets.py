@@ -2,7 +2,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from nexora.kernel.api import idempotency
 from nexora.kernel.api.aggregates import Aggregated, Aggregates
 from nexora.kernel.api.viewsets import ReadOnlyTenantViewSet, TenantViewSet
 
@@ -38,6 +37,7 @@ class WorkflowViewSet(TenantViewSet):
         *("create", "update", "partial_update", "bulk_update"),
         *("test", "take_over", "secrets", "renew_secrets"),
     )
+    secret_actions = ("secrets", "renew_secrets")
     lock_for_themselves = ("run", "test", "take_over", "renew_secrets")
 
     @extend_schema(responses={(200, "application/json"): OBJECT})
@@ -93,20 +93,14 @@ class WorkflowViewSet(TenantViewSet):
         """Where webhooks for it are sent to and what signs them, and what signs its own requests (Standard Webhooks).
 
         For people only."""
-        return _unkept(secrets.secrets_of(actor=request.user, workflow=self.get_object()))
+        return Response(secrets.secrets_of(actor=request.user, workflow=self.get_object()))
 
     @extend_schema(request=None, responses=serializers.SecretsSerializer)
     @action(detail=True, methods=["post"], url_path="secrets/renew")
     def renew_secrets(self, request, pk=None):
         """New secrets; the old ones end at once. For people only."""
-        idempotency.refuse(request)
         workflow = secrets.renew_secrets(actor=request.user, workflow=self.get_object())
-        return _unkept(secrets.secrets_of(actor=request.user, workflow=workflow))
-
-
-def _unkept(answer):
-    """With a secret: no cache may store it."""
-    return Response(answer, headers={"Cache-Control": "no-store"})
+        return Response(secrets.secrets_of(actor=request.user, workflow=workflow))
 
 
 class WorkflowVersionViewSet(ReadOnlyTenantViewSet):

@@ -43,9 +43,9 @@ ACTIONS = [
 # Runs of the first tenant, as they would have come about over days.
 BACKLOG = """
     INSERT INTO workflow_executions (workflow_id, tenant_id, version_id, status, state, input, started_at, resume_at,
-        resource, record_id, position)
+        resource, record_id, position, owner_id)
     SELECT w.id, w.tenant_id, v.id, 'running', %s, '{"trigger": {"type": "record.created"}, "record": null}',
-        now() - n * interval '1 second', %s, 'customers', c.id, '{"stack": [{"at": 0}], "chain": []}'
+        now() - n * interval '1 second', %s, 'customers', c.id, '{"stack": [{"at": 0}], "chain": []}', w.created_by
     FROM workflows w JOIN workflow_versions v ON v.workflow_id = w.id
         CROSS JOIN LATERAL (SELECT id FROM customers WHERE tenant_id = w.tenant_id LIMIT 1) c
         CROSS JOIN generate_series(1, %s) n

@@ -12,7 +12,7 @@ from apps.crm.models import Activity, Deal
 from apps.marketplace.models import PluginInstallation
 from nexora.kernel.api.exceptions import catalogue
 from nexora.kernel.models import TenantModel
-from nexora.kernel.permissions import ROLES
+from nexora.kernel.permissions import OWN, ROLES
 from nexora.policy import POLICY
 from tests.conftest import host_of
 from tests.contracts import generated, routes
@@ -49,10 +49,15 @@ UNSAYABLE = {
     "given in a POST only": (".*", "Read-only\\. Leave it out"),
     "a moment to come": ("expires_at", "This is past"),
     "DRF's lists have no uniqueItems": ("scopes", ".* is named twice"),
-    "the language of workflows is its own": ("trigger|actions", ".*"),
+    "the language of workflows is its own": ("(set\\.)?(trigger|actions)", ".*"),
+    "what a workflow is about": (".*", "This workflow takes|There is no .* that the workflow's owner may see"),
+    "lists of ids have no uniqueItems": ("ids", "Each id once"),
     # Schemathesis' own mistake: for a date that may be null it also sends "".
     "a nullable date is no empty text": ("due_date|expected_close_date|expires_at", "Date(time)? has wrong format"),
 }
+
+# Which text is a workflow's definition no schema of the API says, so none of those that are made up is one.
+UNTOLD = {"POST /api/v1/workflows/", "PUT /api/v1/workflows/{id}/"}
 
 
 @pytest.fixture(autouse=True)
@@ -130,16 +135,18 @@ def test_what_the_document_allows_and_forbids_is_answered_as_it_says(host, role,
     assert not found, f"{len(found)} kinds, {sent} requests\n\n" + "\n\n".join([*found.values()][:20])
     if (host, role) in MOST:
         # What is never done is never tested: at least one request of each kind went through.
-        assert allowed(role) & {label for label, _ in generated.operations(host)} <= accepted
+        assert (allowed(role) - UNTOLD) & {label for label, _ in generated.operations(host)} <= accepted
 
 
 def allowed(role):
-    """Labels of the operations on records that the role may use."""
+    """Labels of the operations that the role may use on the records here: none is of another, or in a state apart."""
     return {
         f"{method.upper()} {unquote(route.address('{id}'))}"
         for route in routes.ALL
         for method, action in route.methods
         if POLICY.reach(role, route.model._meta.label_lower, route.right(action))
+        and not (route.is_detail and POLICY.reach(role, route.model._meta.label_lower, "view") == OWN)
+        and action not in routes.READY
     }
 
 

@@ -137,6 +137,7 @@ def test_a_job_whose_worker_died_is_started_again_but_not_for_ever(in_acme):
 @pytest.fixture
 def committed_jobs(transactional_db):
     """For tests in which a statement fails. Django's flush leaves the queue's tables alone."""
+    set_state("DELETE FROM procrastinate_jobs")
     yield
     set_state("DELETE FROM procrastinate_jobs")
 

@@ -179,7 +179,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='workflow',
-            index=nexora.kernel.db.indexes.SeedIndex(condition=models.Q(('enabled', True)), fields=['tenant', 'listens_to'], name='idx_workflows_tenant_id_listens_to'),
+            index=nexora.kernel.db.indexes.SeedIndex(fields=['tenant', 'listens_to', 'enabled'], name='idx_workflows_tenant_id_listens_to_enabled'),
         ),
         migrations.AddIndex(
             model_name='workflow',

@@ -76,11 +76,7 @@ class Workflow(TenantModel):
             few_values("workflows", "enabled"),
             ranged("workflows", "updated_at"),
             # Asked by every write of a record.
-            SeedIndex(
-                fields=["tenant", "listens_to"],
-                condition=models.Q(enabled=True),
-                name="idx_workflows_tenant_id_listens_to",
-            ),
+            SeedIndex(fields=["tenant", "listens_to", "enabled"], name="idx_workflows_tenant_id_listens_to_enabled"),
             looked_up("workflows", "starts_on"),
             # Asked once a minute, over all tenants.
             SeedIndex(

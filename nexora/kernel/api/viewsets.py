@@ -96,6 +96,7 @@ class TenantRecords(viewsets.GenericViewSet):
     created_status             what a POST to the list is answered with: 202 where what it asks for is yet to be done
     fast                       list and retrieve take the fast path: see nexora.kernel.api.fast
     bulk                       of a TenantViewSet: bulk-update and bulk-delete, see nexora.kernel.api.bulk
+    secret_actions             extra actions whose answers show a secret, likewise
     secret_serializer_class    the serializer of a create's answer that shows a secret, this once: no answer is kept, so
                                an Idempotency-Key is refused; it has no ETag, and no cache may store it
     """
@@ -104,6 +105,7 @@ class TenantRecords(viewsets.GenericViewSet):
     platform_queryset = None
     platform_serializer_class = None
     secret_serializer_class = None
+    secret_actions = ()
     ordering = ()
     ordering_fields = ()
     search_fields = ()
@@ -212,7 +214,8 @@ class TenantRecords(viewsets.GenericViewSet):
         return response
 
     def shows_secret(self):
-        return self.action == "create" and self.secret_serializer_class is not None
+        shows = self.action == "create" and self.secret_serializer_class is not None
+        return shows or self.action in self.secret_actions
 
     def initial(self, request, *args, **kwargs):
         self.is_platform = on_platform()

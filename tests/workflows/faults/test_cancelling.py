@@ -246,7 +246,8 @@ def test_runs_of_an_organisation_that_is_suspended_go_on_when_it_is_open_again(s
     stage.let_go("held")
     for _ in range(2):
         wait_until(lambda: not stage.jobs(), "what had a job has had its turn")
-        assert states(runs) == {"waiting": 1, "ready": 2}
+        # The step that was being done is done, and nothing after it.
+        assert states(runs) == {"stepping": 1, "ready": 2}
         stage.time_passes()
         wait_until(lambda: not stage.jobs("run_due"), "it was looked for what is due")
     suspend(acme, "active")
