@@ -126,6 +126,50 @@ def set_state(sql, *values):
         cursor.execute(sql, values)
 
 
+def fetch(queues=None):
+    """Id of the job that a worker would do next, or None."""
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id")
+        cursor.execute("SELECT id FROM procrastinate_fetch_job_v2(%s, %s)", [queues, cursor.fetchone()[0]])
+        return cursor.fetchone()[0]
+
+
+def test_jobs_are_fetched_by_priority_then_in_their_order_when_they_are_due_and_their_lock_is_free(in_acme):
+    later = clock.now() + timedelta(hours=1)
+    options = [{}, {}, {"priority": 5, "lock": "a"}, {"lock": "a"}, {"priority": -5, "lock": "b"}, {"at": later}]
+    first, second, urgent, behind, last, _ = [enqueue(look_around, record_id=1, **some) for some in options]
+    other = enqueue(look_around, record_id=1, queue="slow")
+    assert fetch(["slow"]) == other
+    assert [fetch() for _ in range(5)] == [urgent, first, second, last, None]
+    set_state("UPDATE procrastinate_jobs SET status = 'succeeded' WHERE id = %s", urgent)
+    assert [fetch(), fetch()] == [behind, None]
+
+
+@pytest.mark.parametrize("lock", [None, "of each"])
+def test_a_fetch_looks_at_no_job_but_the_one_it_takes(owner_connection, lock):
+    """In the first busy minute after a quiet one, when PostgreSQL believes that none waits."""
+    put = (
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, status, lock) "
+        "SELECT 'default', 'x', %s::procrastinate_job_status, %s || n FROM generate_series(1, 1000) n"
+    )
+    set_state(put, "succeeded", None)
+    set_state("ANALYZE procrastinate_jobs")
+    set_state(put, "todo", lock)
+    for _ in range(8):  # PostgreSQL takes one plan for all values after five
+        before = looked_at()
+        assert fetch()
+        assert looked_at() - before < 50
+
+
+def looked_at():
+    """How many jobs were read in this transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'procrastinate_jobs'"
+        )
+        return cursor.fetchone()[0]
+
+
 def test_a_job_whose_worker_died_is_started_again_but_not_for_ever(in_acme):
     fresh, worn = enqueue(look_around, record_id=1), enqueue(look_around, record_id=2)
     set_state("UPDATE procrastinate_jobs SET status = 'doing'")
