@@ -40,6 +40,21 @@ ACTIONS = [
     {"key": "note", "type": "record.update", "with": {"resource": "customers", "values": {"phone": "{{ now }}"}}},
     {"key": "tell", "type": "notify", "with": {"users": ["{{ owner.id }}"], "text": "Call {{ record.name }}"}},
 ]
+# What lies there after some days. Without it, plans would be made for empty tables, and kept while they fill.
+HISTORY = """
+    INSERT INTO workflow_executions (workflow_id, owner_id, tenant_id, version_id, status, state, started_at,
+        completed_at, position)
+    SELECT w.id, w.created_by, w.tenant_id, v.id, 'completed', 'completed', now() - n * interval '1 hour',
+        now() - n * interval '1 hour', '{"stack": [{"at": 3}], "chain": []}'
+    FROM workflows w JOIN workflow_versions v ON v.workflow_id = w.id CROSS JOIN generate_series(1, 50) n;
+    INSERT INTO workflow_steps (execution_id, tenant_id, path, key, type, status, started_at, completed_at)
+    SELECT e.id, e.tenant_id, n, n, 'stop', 'completed', e.started_at, e.completed_at
+    FROM workflow_executions e CROSS JOIN generate_series(0, 2) n;
+    INSERT INTO procrastinate_jobs (queue_name, task_name, status)
+    SELECT 'default', 'past', 'succeeded' FROM generate_series(1, 5000);
+    INSERT INTO procrastinate_events (job_id, type)
+    SELECT id, 'succeeded' FROM procrastinate_jobs
+"""
 # Runs of the first tenant, as they would have come about over days.
 BACKLOG = """
     INSERT INTO workflow_executions (workflow_id, tenant_id, version_id, status, state, input, started_at, resume_at,
@@ -80,8 +95,9 @@ def owner():
 
 
 def clear(cursor):
-    """Nothing in the database points at these but what the bench has made."""
+    """Nothing in the database points at these but what the bench has made. The workflows stay."""
     cursor.execute("TRUNCATE workflow_executions, procrastinate_jobs CASCADE")
+    cursor.execute(HISTORY)
     cursor.execute("VACUUM (ANALYZE) workflow_executions, workflow_steps, procrastinate_jobs, procrastinate_events")
 
 
@@ -95,7 +111,6 @@ class Tenants:
         self.all = []
         with owner() as cursor:
             cursor.execute("TRUNCATE workflows CASCADE")
-            clear(cursor)
             cursor.execute("SELECT id, tenant_id FROM users WHERE email ~ '^admin@seed-' ORDER BY email")
             admins = cursor.fetchall()
         for admin_id, tenant_id in admins:
@@ -111,6 +126,8 @@ class Tenants:
                 workflow.save()
                 customers = rows(f"SELECT id FROM customers WHERE tenant_id = %s LIMIT {SOME}", tenant_id)
             self.all.append((workflow, itertools.cycle(key for (key,) in customers)))
+        with owner() as cursor:
+            clear(cursor)
 
     def begin(self, count, tenants=None):
         """So many runs, each tenant's share alike."""

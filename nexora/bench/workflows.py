@@ -110,7 +110,6 @@ def rates(env, runs, rounds, say):
     say()
     say(f"{'worker processes':<20}{'job':<16}{'a second':>10}{'worker CPU ms':>15}")
     for count in PROCESSES:
-        runs.ask("clear")
         measured = {name: Measured() for name in BATCHES}
         with working(env, count) as workers:
             for do, _ in BATCHES.values():
@@ -156,7 +155,6 @@ def backlogs(env, runs, say):
     say()
     say(f"{'the others':<34}{'fetch ms':>10}{'a second':>10}{f'{FEW} runs s':>10}   beside none")
     found = [(name, backlog(env, runs, state)) for name, state in BACKLOGS]
-    runs.ask("clear")
     fetch, rate, _ = (statistics.mean(values) for values in zip(found[0][1], found[-1][1], strict=True))
     for name, (its_fetch, its_rate, few) in found:
         beside = f"fetch {its_fetch / fetch:.2f} x, a run {rate / its_rate:.2f} x"
