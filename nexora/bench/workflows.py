@@ -16,13 +16,13 @@ from nexora.bench.servers import ROOT, START_SECONDS, Failed, Measured, Slice
 from nexora.kernel.processes import Child
 
 PROCESSES = (1, 2)
-BATCHES = {"no-op job": ("jobs", 600), "three-step run": ("runs", 200)}
+BATCHES = {"no-op job": ("jobs", 450), "three-step run": ("runs", 150)}
 WARM = 60
 IDLE_TIMES = 200
 BACKLOG = 100_000
 BACKLOGS = [("none", None), ("wait for days", "waiting"), ("wait for their turn", "pending"), ("none", None)]
 READY = 100  # turns.READY_RUNS: so many of a tenant have a job
-QUEUED = 150
+QUEUED = 100
 FEW = 10
 
 
