@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.workflows.admin import arranging, words
+from apps.workflows.admin import member_order, words
 from apps.workflows.admin.diagram import diagram, outcomes_of
 from apps.workflows.definition.registry import actions, triggers
 
@@ -76,8 +76,8 @@ def test_every_kind_has_a_box_of_its_own():
 def test_what_is_no_definition_is_drawn_as_far_as_it_can_be(trigger, steps):
     drawn = diagram(trigger, steps)
     assert all(isinstance(box.title, str) and box.title for box in boxes(drawn).values())
-    arranging.trigger(trigger)
-    arranging.actions(steps)
+    member_order.trigger(trigger)
+    member_order.actions(steps)
 
 
 def test_a_long_definition_is_cut():
@@ -149,13 +149,13 @@ def test_how_long_it_took(seconds, text):
 def test_definitions_are_shown_in_the_order_in_which_people_write_them():
     """PostgreSQL keeps the members of an object by the length of their names."""
     stored = {"with": {"else": [], "then": [{"type": "stop", "key": "a"}], "if": {}}, "type": "branch", "key": "f"}
-    (shown,) = arranging.actions([stored])
+    (shown,) = member_order.actions([stored])
     assert list(shown) == ["key", "type", "with"] and list(shown["with"]) == ["if", "then", "else"]
     assert list(shown["with"]["then"][0]) == ["key", "type"] and shown == stored
     spec = {"when": {"not": {"op": "eq", "path": "record.name", "value": 1}}, "type": "record.created"}
-    assert list(arranging.trigger(spec)) == ["type", "when"] and arranging.trigger(spec) == spec
-    assert list(arranging.trigger(spec)["when"]["not"]) == ["path", "op", "value"]
-    assert list(arranging.trigger({"to": 1, "resource": "deals", "type": "field.changed"})) == [
+    assert list(member_order.trigger(spec)) == ["type", "when"] and member_order.trigger(spec) == spec
+    assert list(member_order.trigger(spec)["when"]["not"]) == ["path", "op", "value"]
+    assert list(member_order.trigger({"to": 1, "resource": "deals", "type": "field.changed"})) == [
         "type",
         "resource",
         "to",

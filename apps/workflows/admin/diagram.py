@@ -13,7 +13,7 @@ from ..engine.positions import ON_ERROR
 from ..engine.steps import redacted
 from ..models import WorkflowStep
 from . import words
-from .arranging import arranged
+from .member_order import arranged
 
 MOST_BOXES = 250
 MOST_LINES = 4

@@ -13,16 +13,16 @@ from nexora.kernel.admin.lists import newest_first
 from ..models import WorkflowExecution, WorkflowStep
 from ..services import control
 from . import words
-from .deeds import Deeds
+from .buttons import Buttons
 from .diagram import diagram, outcomes_of_run
-from .telling import Told, about, began_with, link, relatives, state_of
+from .summaries import Told, about, began_with, link, relatives, state_of
 from .timeline import END_TONES, steps_of
 
 Status = WorkflowExecution.Status
 
 
 @admin.register(WorkflowExecution)
-class WorkflowExecutionAdmin(Told, Deeds, TenantModelAdmin):
+class WorkflowExecutionAdmin(Told, Buttons, TenantModelAdmin):
     icon = "play_circle"
     newest_by = "started_at"
     list_display = ["started_at", "workflow", "status_badge", "state_now", "took", "said"]

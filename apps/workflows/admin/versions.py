@@ -7,8 +7,8 @@ from nexora.kernel.admin import TenantModelAdmin
 from nexora.kernel.admin.filters import MomentRangeFilter
 
 from ..models import Workflow, WorkflowVersion
-from .arranging import Arranged
 from .diagram import diagram
+from .member_order import Arranged
 
 
 @admin.register(WorkflowVersion)

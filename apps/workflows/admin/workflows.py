@@ -16,10 +16,10 @@ from ..models import Workflow, WorkflowVersion
 from ..models.definitions import DEFINITION
 from ..services.statistics import statistics_of
 from . import words
-from .arranging import Arranged
+from .controls import Running, runs_url
 from .diagram import diagram, icon_of
-from .running import Running, runs_url
-from .telling import RunInline, link
+from .member_order import Arranged
+from .summaries import RunInline, link
 from .templates import FromTemplate, chosen
 
 

@@ -11,13 +11,13 @@ from nexora.kernel.admin.links import change_url, list_url
 from ..models import WorkflowExecution
 from ..services import control, secrets
 from . import words
-from .choosing import ChoosingForm, SearchForm, TrialForm, likely_changes, offered, resource_of
-from .deeds import REFUSALS, Deeds
+from .buttons import REFUSALS, Buttons
 from .diagram import diagram, outcomes_of
+from .record_choice import ChoosingForm, SearchForm, TrialForm, likely_changes, offered, resource_of
 from .timeline import END_TONES, rehearsed
 
 
-class Running(Deeds):
+class Running(Buttons):
     """Mixed into the admin of workflows."""
 
     # -- Run

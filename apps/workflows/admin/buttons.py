@@ -15,7 +15,7 @@ from nexora.kernel.errors import NexoraError
 REFUSALS = (NexoraError, ValidationError, DatabaseError)
 
 
-class Deeds:
+class Buttons:
     """Mixed into admin classes of what people start, stop and take over."""
 
     def found(self, request, object_id):
