@@ -56,6 +56,7 @@ class Tenant(TenantMixin, TenantModel):
         SUSPENDED = "suspended"
         CANCELLED = "cancelled"
 
+    OPEN = (Status.ACTIVE, Status.TRIAL)
     auto_create_schema = False
     tenant_field = tenant_attname = "id"
 
@@ -125,7 +126,7 @@ class Tenant(TenantMixin, TenantModel):
     @property
     def is_open(self):
         """Whether its people may sign in."""
-        return self.status in (self.Status.ACTIVE, self.Status.TRIAL)
+        return self.status in self.OPEN
 
     @property
     def requires_second_factor(self):

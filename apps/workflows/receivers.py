@@ -37,5 +37,5 @@ def switch_off_workflows_of_who_leaves(changes):
         if change.model is User and change.action == events.UPDATED and {"status", "role"} & change.changes.keys():
             with tenant_scope(change.tenant_id):
                 for workflow in Workflow.objects.enabled().filter(created_by_id=change.record_id):
-                    if refusal := owners.why_not(workflow, owners.owner_of(workflow)):
+                    if refusal := owners.why_not(workflow, change.record):
                         owners.switch_off(workflow, refusal)

@@ -1,10 +1,9 @@
 from rest_framework import serializers
 
-from nexora.kernel.api.bulk import IdField
-from nexora.kernel.api.serializers import UNKNOWN_FIELD, TenantModelSerializer
+from nexora.kernel.api.bulk import MOST_RECORDS, BodySerializer, IdField, IdsSerializer
+from nexora.kernel.api.serializers import TenantModelSerializer
 
 from .models import Workflow, WorkflowExecution, WorkflowStep, WorkflowVersion
-from .services.control import MOST_RECORDS
 
 
 class WorkflowSerializer(TenantModelSerializer):
@@ -96,22 +95,8 @@ class TemplatesSerializer(serializers.Serializer):
     results = TemplateSerializer(many=True)
 
 
-class BodySerializer(serializers.Serializer):
-    """A body that knows its fields."""
-
-    def to_internal_value(self, data):
-        if isinstance(data, dict) and (unknown := data.keys() - self.fields.keys()):
-            raise serializers.ValidationError({name[:100]: [UNKNOWN_FIELD] for name in sorted(unknown)[:20]})
-        return super().to_internal_value(data)
-
-
-class RunSerializer(BodySerializer):
+class RunSerializer(IdsSerializer):
     ids = serializers.ListField(child=IdField(), max_length=MOST_RECORDS, required=False)
-
-    def validate_ids(self, ids):
-        if len(set(ids)) < len(ids):
-            raise serializers.ValidationError("Each id once.")
-        return ids
 
 
 class SecretsSerializer(serializers.Serializer):

@@ -183,6 +183,15 @@ def test_a_failed_run_is_retried_from_the_step_at_which_it_failed(client_for, ma
     assert client.post(f"{RUNS}{again.pk}/retry/").json()["code"] == "not_retriable"
 
 
+def test_a_retry_is_as_deep_in_its_chain_as_the_run_that_failed(client_for, manager, inside):
+    with inside():
+        run = failing(manager)
+        above = WorkflowExecutionFactory(workflow=run.workflow, depth=2)
+        WorkflowExecution.objects.filter(pk=run.pk).unpublished("test data").update(parent=above, depth=3)
+    answer = client_for(manager).post(f"{RUNS}{run.pk}/retry/").json()
+    assert (answer["depth"], answer["parent"]) == (3, str(above.pk))
+
+
 def test_a_run_is_replayed_as_a_new_one_from_the_start(client_for, manager, inside):
     with inside():
         run = failing(manager)

@@ -152,7 +152,7 @@ def test_an_action_beyond_the_role_of_the_owner_is_refused(in_acme):
     raising = action("insight.raise", type="risk", title="x")
     assert said(steps=raising, owner=manager) == []
     (sentence,) = said(steps=raising, owner=person)
-    assert "the role user may not create insights" in sentence
+    assert sentence == "actions/0/with: is out of reach: the role user may not create insights."
 
 
 def test_the_depth_and_the_number_of_actions_are_bounded():

@@ -1,6 +1,7 @@
 """What starts a workflow: any writer, in the writer's own transaction."""
 
 from datetime import UTC, date, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from django.db import transaction
@@ -274,6 +275,24 @@ def test_more_records_of_one_day_than_are_looked_at_at_once_are_all_found(writer
         for _ in range(4):
             tick()
         assert len(runs()) == 9
+
+
+def test_records_that_the_condition_leaves_out_hold_up_no_others_of_their_day(writer, monkeypatch):
+    monkeypatch.setattr("apps.workflows.triggers.dates.AT_ONCE", 3)
+    when = {"path": "record.stage", "op": "eq", "value": "proposal"}
+    spec = on("date.reached", resource="deals", field="expected_close_date", when=when)
+    with at(NOON):
+        workflow(writer, note(), trigger=spec)
+        tick()
+        ids = sorted(uuid4() for _ in range(8))
+        for number, key in enumerate(ids):
+            stage = "proposal" if number > 6 else "negotiation"
+            DealFactory(id=key, expected_close_date=date(2026, 3, 3), stage=stage)
+    with at(datetime(2026, 3, 3, 0, 1, tzinfo=UTC)):
+        for _ in range(4):
+            tick()
+        assert [run.record_id for run in runs()] == [ids[-1]]
+        assert Workflow.objects.get().clock_record_id is None
 
 
 def test_a_workflow_that_fails_to_tick_does_not_keep_the_others_waiting(writer):

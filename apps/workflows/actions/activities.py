@@ -40,7 +40,7 @@ class CreateActivity(Action):
 
     @classmethod
     def problems(cls, given, check):
-        check.reach("activities", "create", "actions")
+        yield from (("", said) for said in check.unreached("activities", "create"))
         if "due_in" in given:
             if "due_date" in given:
                 yield "due_in", "cannot stand beside due_date. Say one of them."

@@ -8,6 +8,7 @@ from nexora.kernel import permissions
 from nexora.kernel.json import validate_json
 
 from . import conditions, schema, values
+from .registry import Trigger
 from .registry import actions as known_actions
 from .registry import triggers as known_triggers
 from .resources import resource_named
@@ -57,7 +58,7 @@ def _size(value):
 # Of what is registered once; the validators are made of it.
 @cache
 def _schema_of(kind):
-    return schema.trigger_schema(kind) if kind in known_triggers.values() else schema.action_schema(kind)
+    return schema.trigger_schema(kind) if issubclass(kind, Trigger) else schema.action_schema(kind)
 
 
 class Check:
@@ -112,7 +113,7 @@ class Check:
 
     def _trigger(self, kind):
         if "resource" in kind.properties and "resource" in self.trigger:
-            self.reach(self.trigger["resource"], "view", "trigger/resource")
+            self._add("trigger", [("resource", said) for said in self.unreached(self.trigger["resource"], "view")])
         self._add("trigger", kind.problems(self.trigger, self))
         if "when" in self.trigger:
             self._add("trigger/when", conditions.problems(self.trigger["when"], self.resolves))
@@ -120,14 +121,14 @@ class Check:
     def _add(self, pointer, found):
         self.found += [(f"{pointer}/{inner}" if inner else pointer, sentence) for inner, sentence in found]
 
-    def reach(self, name, action, pointer):
-        """The resource of this name, reported if there is none or the owner may not do `action` to any of it."""
+    def unreached(self, name, action):
+        """[sentence], if there is no resource of this name or the owner may not do `action` to any of it; else []."""
         resource = resource_named(name)
         if resource is None:
-            self.report(pointer, "is unknown.")
-        elif self.owner is not None and permissions.reach(self.owner, resource.model, action) is None:
-            self.report(pointer, f"is out of reach: the role {self.owner.role} may not {action} {name}.")
-        return resource
+            return ["is unknown."]
+        if self.owner is not None and permissions.reach(self.owner, resource.model, action) is None:
+            return [f"is out of reach: the role {self.owner.role} may not {action} {name}."]
+        return []
 
     # -- Actions
 
@@ -158,7 +159,8 @@ class Check:
         if "when" in given:
             self._add(f"{pointer}/when", conditions.problems(given["when"], self.resolves))
         if kind.right:
-            self.reach(inner.get("resource"), kind.right, f"{pointer}/with/resource")
+            found = self.unreached(inner.get("resource"), kind.right)
+            self._add(f"{pointer}/with", [("resource", said) for said in found])
         self._add(f"{pointer}/with", kind.problems(inner, self))
         plain = {name: value for name, value in inner.items() if name not in (*kind.blocks, "where", "if")}
         self._add(f"{pointer}/with", values.problems(plain, self.resolves))

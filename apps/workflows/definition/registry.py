@@ -13,8 +13,6 @@
 Any section registers its own when its app is ready; the engine knows none by name.
 """
 
-from nexora.kernel.errors import NexoraError
-
 triggers, actions = {}, {}
 
 
@@ -50,7 +48,7 @@ class Trigger(Kind):
     listens       whether it starts on changes of records; then `resource` is one of its members
     has_record    whether a run is about a record
     actions       which changes it looks at, where it listens
-    is_timed      a clock starts it; then `tick(workflow, now)` answers (starts, when to look again)
+    is_timed      a clock starts it; then `tick(workflow, now)` answers an engine.starting.Tick
     gives         names of what `trigger` has in conditions and values, beside type and at
     """
 
@@ -142,11 +140,3 @@ def register(kind):
     if known.setdefault(kind.type, kind) is not kind:
         raise ValueError(f"{kind.type} is registered already, by {known[kind.type].__module__}.")
     return kind
-
-
-def refusal(error):
-    """A NexoraError or DRF's ValidationError as one sentence."""
-    if isinstance(error, NexoraError):
-        fields = [f"{name}: {' '.join(map(str, said))}" for name, said in error.fields.items()]
-        return "; ".join(fields) or error.detail
-    return str(error)

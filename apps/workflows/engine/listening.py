@@ -11,7 +11,6 @@ from nexora.kernel.models import plain
 from nexora.kernel.scope import tenant_scope
 from nexora.kernel.statements import Slot, Statement, Statements
 
-from ..definition import conditions
 from ..definition.registry import triggers
 from ..definition.resources import resource_of
 from ..models import Workflow
@@ -65,20 +64,8 @@ def _react(workflow_id, trigger, resource, changes):
     if refusal := owners.why_not(workflow, owner):
         owners.switch_off(workflow, refusal)
         return
-    starts = []
-    for change in matching:
-        start = _start(change, trigger, resource)
-        view = View(
-            workflow=workflow,
-            owner=owner,
-            given={"trigger": start.trigger, "changes": start.changes, "values": start.values},
-            resource=resource,
-            record_id=change.record_id,
-            found=None if start.values else change.record,
-        )
-        if _is_meant(trigger.get("when"), view):
-            starts.append(start)
-    start_automatically(workflow, starts)
+    starts = [_start(change, trigger, resource) for change in matching]
+    start_automatically(workflow, [start for start in starts if _is_meant(View.of_start(workflow, owner, start))])
 
 
 def _matches(kind, change, trigger):
@@ -92,10 +79,10 @@ def _matches(kind, change, trigger):
         return False
 
 
-def _is_meant(when, view):
-    """Whether the trigger's condition holds. One that cannot be asked must not stop whoever made the change."""
+def _is_meant(view):
+    """One that cannot be asked must not stop whoever made the change."""
     try:
-        return when is None or conditions.holds(when, view.look_up, view.changes)
+        return view.is_meant()
     except DatabaseError:
         raise
     except Exception:
@@ -111,10 +98,12 @@ def _start(change, trigger, resource):
         record_id=change.record_id,
         changes=None if is_gone else change.changes,
         values=_last_values(change, resource) if is_gone else None,
+        # What is left of a deleted record's instance has lost its key.
+        record=None if is_gone else change.record,
     )
 
 
 def _last_values(change, resource):
-    """What a deleted record was. Its instance has lost its key."""
+    """What a deleted record was."""
     found = {name: plain(value) for name, value in resource.values(change.record).items()}
     return found | {"id": str(change.record_id)}

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from nexora.kernel import clock
@@ -31,6 +31,7 @@ class Start:
     changes     {field: [from, to]} of the change it started on
     values      {column: value} of a record that is gone
     key         what may start this workflow once only, or None
+    record      the record itself, where the caller has it already
     """
 
     trigger: dict
@@ -39,7 +40,21 @@ class Start:
     changes: dict | None = None
     values: dict | None = None
     key: str | None = None
-    more: dict = field(default_factory=dict)
+    record: object = None
+
+
+@dataclass(frozen=True)
+class Tick:
+    """What comes of a look at the clock.
+
+    starts      what to start now
+    again       when to look again; None: never
+    passed      id of the last record that was looked at, where more may have the date that it has
+    """
+
+    starts: list
+    again: datetime | None
+    passed: UUID | None = None
 
 
 @contextmanager
@@ -123,7 +138,7 @@ def begin(workflow, starts, *, parent=None, chain=(), version=None, retry_of=Non
             depth=parent.depth + 1 if parent else 0,
             parent=parent,
             retry_of=retry_of,
-            resume_at=clock.now() + turns.LEASE if is_ready else None,
+            resume_at=now + turns.LEASE if is_ready else None,
             resource=start.resource,
             record_id=start.record_id,
             trigger_key=start.key,
@@ -147,7 +162,7 @@ def _input(start):
     if start.resource:
         given["record"] = {"resource": start.resource, "id": str(start.record_id)}
     if start.changes is not None:
-        given["changes"] = start.changes
+        given["changes"] = {name: redacted(pair) for name, pair in start.changes.items()}
     if start.values is not None:
         given["values"] = redacted(start.values)
-    return given | start.more
+    return given

@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 from nexora.kernel import clock
 from nexora.kernel.models import REDACTED
 
-from ..definition import values
+from ..definition import conditions, values
 from ..definition.resources import follow, resource_named
 from ..definition.values import Unresolved
 from . import positions
@@ -35,6 +35,23 @@ class View:
         self.record_id = record_id
         if found is not None:
             self.record = found
+
+    @classmethod
+    def of_start(cls, workflow, owner, start):
+        """What the trigger's condition can look at, before there is a run."""
+        return cls(
+            workflow=workflow,
+            owner=owner,
+            given={"trigger": start.trigger, "changes": start.changes, "values": start.values},
+            resource=resource_named(start.resource),
+            record_id=start.record_id,
+            found=start.record,
+        )
+
+    def is_meant(self):
+        """Whether the trigger's `when` holds."""
+        when = self.workflow.trigger.get("when")
+        return when is None or conditions.holds(when, self.look_up, self.changes)
 
     @cached_property
     def record(self):
@@ -122,18 +139,9 @@ class Step(View):
         """The same at each attempt and each retry: what is asked of the outside under it is asked once."""
         return f"run_{uuid5(KEYS, f'{self.run.origin_id}/{self.path}').hex}"
 
-    def render(self, value, *, item=None):
+    def render(self, value):
         """`value` with its placeholders filled in, as JSON."""
-        return values.jsonable(values.render(value, self.with_item(item) if item else self.look_up))
-
-    def with_item(self, item):
-        """`look_up` that sees `item`, (resource, record)."""
-
-        def look_up(path):
-            resource, record = item
-            return resource.read(record, path[1:], self.owner) if path[0] == "item" else self.look_up(path)
-
-        return look_up
+        return values.jsonable(values.render(value, self.look_up))
 
     @cached_property
     def item(self):

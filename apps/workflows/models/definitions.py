@@ -56,6 +56,12 @@ class Workflow(TenantModel):
     listens_to = models.GeneratedField(
         expression=KT("trigger__resource"), output_field=models.TextField(), db_persist=True
     )
+    clock_record_id = models.UUIDField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The last looked at of those with the date of next_run_at.",
+    )
 
     objects = WorkflowQuerySet.as_tenant_manager()
 
@@ -120,8 +126,8 @@ class Workflow(TenantModel):
             self.version = 1 if adding else self.version + 1
             touched.add("version")
         if redefined or "enabled" in changed:
-            self.next_run_at = None
-            touched.add("next_run_at")
+            self.next_run_at = self.clock_record_id = None
+            touched |= {"next_run_at", "clock_record_id"}
         if "enabled" in changed and not adding:
             self.notice = None if self.enabled else self.notice
             touched |= {"enabled", "notice"}

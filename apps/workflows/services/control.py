@@ -9,14 +9,12 @@ from nexora.kernel.errors import Conflict, Forbidden, Invalid
 
 from ..definition import conditions
 from ..definition.check import check_definition
-from ..definition.registry import triggers
 from ..definition.resources import resource_named
 from ..engine import advancing, checkpoints, owners, rehearsing, starting
 from ..engine.starting import Start
 from ..engine.steps import View
 from ..models import Workflow, WorkflowExecution
-
-MOST_RECORDS = 200
+from ..triggers.manual import Manual
 
 
 class RunIsOver(Conflict):
@@ -84,6 +82,8 @@ def retry_run(*, actor, execution):
             execution.workflow,
             [_start_of(execution)],
             version=execution.version,
+            # As deep in its chain as the one that it goes on with.
+            parent=execution.parent,
             retry_of=execution,
             output=execution.output,
             position={**execution.position, "origin": execution.origin_id, "rescues": 0},
@@ -151,9 +151,11 @@ def run_workflow(*, actor, workflow, ids=()):
         ensure_may_control(actor, workflow)
         _ensure_can_run(workflow)
         _ensure_can_work(workflow)
-        starts = list(_manual_starts(workflow, ids))
-        kind = triggers.get(workflow.starts_on)
-        chosen = [start for start in starts if kind.type != "manual" or _is_meant(workflow, start)]
+        owner = owners.owner_of(workflow)
+        starts = list(_manual_starts(workflow, owner, ids))
+        # By hand, a workflow is started whatever its own trigger would ask for.
+        is_manual = workflow.starts_on == Manual.type
+        chosen = [start for start in starts if not is_manual or View.of_start(workflow, owner, start).is_meant()]
         runs = starting.begin(workflow, chosen)
     left_out = {start.record_id for start in starts} - {start.record_id for start in chosen}
     return runs, sorted(map(str, left_out - {None}))
@@ -164,15 +166,15 @@ def test_workflow(*, actor, workflow, record_id=None, changes=None):
     with transaction.atomic():
         workflow = owners.find(Workflow, workflow.pk)
         ensure_may_control(actor, workflow)
-        if refusal := owners.why_not(workflow, owners.owner_of(workflow)):
+        owner = owners.owner_of(workflow)
+        if refusal := owners.why_not(workflow, owner):
             raise CannotRun(refusal)
         _ensure_can_work(workflow)
-        (start,) = _manual_starts(workflow, [record_id] if record_id else [], changes=changes)
-        view = _view(workflow, start)
+        (start,) = _manual_starts(workflow, owner, [record_id] if record_id else [], changes=changes)
+        view = View.of_start(workflow, owner, start)
         when = workflow.trigger.get("when")
         explained = conditions.explain(when, view.look_up, view.changes) if when else []
-        starts = when is None or conditions.holds(when, view.look_up, view.changes)
-        return {"starts": starts, "conditions": explained, **rehearsing.rehearse(workflow, start)}
+        return {"starts": view.is_meant(), "conditions": explained, **rehearsing.rehearse(workflow, start)}
 
 
 def take_over(*, actor, workflow):
@@ -205,7 +207,7 @@ def _ensure_can_work(workflow):
         raise CannotRun(f"Its definition cannot work: {error.messages[0]} Correct it first.") from error
 
 
-def _manual_starts(workflow, ids, *, changes=None):
+def _manual_starts(workflow, owner, ids, *, changes=None):
     resource = resource_named(workflow.listens_to)
     trigger = {"type": workflow.starts_on, "at": clock.now().isoformat(), "manual": True}
     if resource is None:
@@ -217,26 +219,9 @@ def _manual_starts(workflow, ids, *, changes=None):
         raise Invalid(
             f"Say on which {resource.name}.", fields={"ids": [f"This workflow takes ids of {resource.name}."]}
         )
-    owner = owners.owner_of(workflow)
-    known = permissions.narrow(resource.model.objects.filter(pk__in=ids), owner, "view")
-    known = set(known.values_list("pk", flat=True))
+    known = permissions.narrow(resource.model.objects.filter(pk__in=ids), owner, "view").in_bulk()
     if unknown := [str(one) for one in ids if one not in known]:
         sentence = f"There is no {resource.model._meta.verbose_name} with this id that the workflow's owner may see."
         raise Invalid(sentence, fields={one: [sentence] for one in unknown[:20]})
     for one in ids:
-        yield Start(trigger=trigger, resource=resource.name, record_id=one, changes=changes)
-
-
-def _view(workflow, start):
-    return View(
-        workflow=workflow,
-        owner=owners.owner_of(workflow),
-        given={"trigger": start.trigger, "changes": start.changes},
-        resource=resource_named(start.resource),
-        record_id=start.record_id,
-    )
-
-
-def _is_meant(workflow, start):
-    when, view = workflow.trigger.get("when"), _view(workflow, start)
-    return when is None or conditions.holds(when, view.look_up, view.changes)
+        yield Start(trigger=trigger, resource=resource.name, record_id=one, changes=changes, record=known[one])

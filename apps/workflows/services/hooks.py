@@ -5,11 +5,11 @@ from django.db import transaction
 from nexora.kernel import clock, signatures
 from nexora.kernel.events import Actor, acting_as
 
-from ..definition import conditions
 from ..engine import owners, starting
 from ..engine.starting import Start
 from ..engine.steps import View
 from ..models import Workflow, WorkflowExecution
+from ..triggers.webhooks import WebhookReceived
 from .control import CannotRun
 from .secrets import WEBHOOKS
 
@@ -45,14 +45,14 @@ def _receive(workflow, message_id, sent):
     known = WorkflowExecution.objects.filter(workflow_id=workflow.pk, trigger_key=key).first()
     if known is not None:
         return known, True, None
-    if workflow.starts_on != "webhook" or not workflow.enabled:
+    if workflow.starts_on != WebhookReceived.type or not workflow.enabled:
         raise CannotRun(f"{workflow} takes no webhooks now: it is switched off, or starts otherwise.")
-    if refusal := owners.why_not(workflow, owners.owner_of(workflow)):
+    owner = owners.owner_of(workflow)
+    if refusal := owners.why_not(workflow, owner):
         raise CannotRun(refusal)
-    trigger = {"type": "webhook", "at": clock.now().isoformat(), "id": message_id, "body": sent}
-    view = View(workflow=workflow, owner=owners.owner_of(workflow), given={"trigger": trigger})
-    when = workflow.trigger.get("when")
-    if when is not None and not conditions.holds(when, view.look_up, None):
+    trigger = {"type": WebhookReceived.type, "at": clock.now().isoformat(), "id": message_id, "body": sent}
+    start = Start(trigger=trigger, key=key)
+    if not View.of_start(workflow, owner, start).is_meant():
         return None, False, None
-    runs = starting.start_automatically(workflow, [Start(trigger=trigger, key=key)])
+    runs = starting.start_automatically(workflow, [start])
     return (runs[0], False, None) if runs else (None, False, f"{workflow} was sent too much and is switched off.")

@@ -9,9 +9,7 @@ from apps.tenants.models import Tenant
 from nexora.kernel import clock
 from nexora.kernel.scope import tenant_scope, unscoped
 
-from ..definition import conditions
 from ..definition.registry import triggers
-from ..definition.resources import resource_named
 from ..engine import advancing, owners, turns
 from ..engine.starting import begin
 from ..engine.steps import View
@@ -19,7 +17,6 @@ from ..models import Workflow, WorkflowExecution
 
 log = logging.getLogger("nexora.workflows")
 
-OPEN = (Tenant.Status.ACTIVE, Tenant.Status.TRIAL)
 # Of each kind, in one minute; the most urgent first.
 AT_ONCE = 5_000
 
@@ -51,14 +48,16 @@ def _each(tenant_id, do, *args):
 def _due_runs():
     with unscoped(reason="workflow runs that are due, of all tenants"):
         found = WorkflowExecution.objects.filter(
-            status=WorkflowExecution.Status.RUNNING, resume_at__lte=clock.now() + turns.SOON, tenant__status__in=OPEN
+            status=WorkflowExecution.Status.RUNNING,
+            resume_at__lte=clock.now() + turns.SOON,
+            tenant__status__in=Tenant.OPEN,
         )
         return list(found.order_by("resume_at").values_list("tenant_id", "pk")[:AT_ONCE])
 
 
 def _tenants_in_line():
     with unscoped(reason="tenants whose workflow runs wait for their turn"):
-        found = WorkflowExecution.objects.filter(state=turns.State.PENDING, tenant__status__in=OPEN)
+        found = WorkflowExecution.objects.filter(state=turns.State.PENDING, tenant__status__in=Tenant.OPEN)
         return list(found.order_by("tenant_id").values_list("tenant_id", flat=True).distinct()[:AT_ONCE])
 
 
@@ -70,7 +69,7 @@ def _fill_up():
 def _due_workflows():
     timed = [name for name, kind in triggers.items() if kind.is_timed]
     with unscoped(reason="workflows that a clock starts, of all tenants"):
-        found = Workflow.objects.filter(enabled=True, starts_on__in=timed, tenant__status__in=OPEN)
+        found = Workflow.objects.filter(enabled=True, starts_on__in=timed, tenant__status__in=Tenant.OPEN)
         found = found.filter(Q(next_run_at=None) | Q(next_run_at__lte=clock.now()))
         return list(found.order_by("next_run_at").values_list("tenant_id", "pk")[:AT_ONCE])
 
@@ -86,34 +85,22 @@ def tick(workflow_id):
         if refusal := owners.why_not(workflow, owner):
             owners.switch_off(workflow, refusal)
             return
-        starts, again = kind.tick(workflow, clock.now())
-        if again is None:
+        looked = kind.tick(workflow, clock.now())
+        if looked.again is None:
             owners.switch_off(workflow, "Its schedule has no further time. Correct it and switch it on again.")
             return
-        _note(workflow, again)
-        begin(workflow, _new(workflow, owner, starts))
+        _note(workflow, looked)
+        begin(workflow, _new(workflow, owner, looked.starts))
 
 
 def _new(workflow, owner, starts):
     """Those whose key has started nothing yet, and whose record meets the trigger's condition."""
-    keys = [start.key for start in starts]
-    known = WorkflowExecution.objects.filter(workflow_id=workflow.pk, trigger_key__in=keys)
+    known = WorkflowExecution.objects.filter(workflow_id=workflow.pk, trigger_key__in=[start.key for start in starts])
     known = set(known.values_list("trigger_key", flat=True))
-    when = workflow.trigger.get("when")
-    for start in starts:
-        if start.key in known:
-            continue
-        view = View(
-            workflow=workflow,
-            owner=owner,
-            given={"trigger": start.trigger},
-            resource=resource_named(start.resource),
-            record_id=start.record_id,
-        )
-        if when is None or conditions.holds(when, view.look_up, None):
-            yield start
+    return [s for s in starts if s.key not in known and View.of_start(workflow, owner, s).is_meant()]
 
 
-def _note(workflow, again):
+def _note(workflow, looked):
     """Not a change of the workflow that a trail should show."""
-    Workflow.objects.filter(pk=workflow.pk).unpublished("how far its clock has come").update(next_run_at=again)
+    found = Workflow.objects.filter(pk=workflow.pk).unpublished("how far its clock has come")
+    found.update(next_run_at=looked.again, clock_record_id=looked.passed)

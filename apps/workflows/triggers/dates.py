@@ -1,19 +1,21 @@
 from datetime import UTC, datetime, time, timedelta
+from uuid import UUID
 
 from django.db import models
-from django.db.models import Exists, ExpressionWrapper, OuterRef, Value
+from django.db.models import Q
 
 from nexora.kernel import permissions
 
 from ..definition import resources, values
 from ..definition.registry import Trigger, register
 from ..engine import owners
-from ..engine.starting import Start
-from ..models import WorkflowExecution
+from ..engine.starting import Start, Tick
 from .records import FIELD, RESOURCE
 
 # Records looked at in one go; the next minute goes on where it stopped.
 AT_ONCE = 500
+# All that have the date of the last look were looked at then: none has a greater id.
+NONE = UUID(int=2**128 - 1)
 
 
 @register
@@ -58,22 +60,19 @@ class DateReached(Trigger):
         spec, since = workflow.trigger, workflow.next_run_at
         resource = resources.resource_named(spec["resource"])
         if since is None or resource is None:
-            return [], now
-        owner = owners.owner_of(workflow)
+            return Tick([], now)
         name, offset = spec["field"], cls.offset(spec)
-        is_day = not isinstance(resource.columns[name], models.DateTimeField)
         first, last = since - offset, now - offset
-        if is_day:
+        if not isinstance(resource.columns[name], models.DateTimeField):
             first, last = first.date(), last.date()
-        rows = permissions.narrow(resource.model.objects.all(), owner, "view")
-        rows = rows.filter(**{f"{name}__gt": first, f"{name}__lte": last}).exclude(_started(workflow, name, offset))
-        found = list(rows.order_by(name, "pk")[:AT_ONCE])
+        reached = Q(**{f"{name}__gt": first}) | Q(**{name: first, "pk__gt": workflow.clock_record_id or NONE})
+        rows = permissions.narrow(resource.model.objects.all(), owners.owner_of(workflow), "view")
+        rows = rows.filter(reached, **{f"{name}__gte": first, f"{name}__lte": last}).order_by(name, "pk")
+        found = list(rows[:AT_ONCE])
+        starts = [cls._start(resource, record, name) for record in found]
         if len(found) < AT_ONCE:
-            return [cls._start(resource, record, name) for record in found], now
-        # Others may have the last one's date as well: the next look begins before it, and leaves out who has had a run.
-        before = timedelta(days=1) if is_day else timedelta(microseconds=1)
-        again = max(since, _moment(getattr(found[-1], name)) - before + offset)
-        return [cls._start(resource, record, name) for record in found], again
+            return Tick(starts, now)
+        return Tick(starts, _moment(getattr(found[-1], name)) + offset, passed=found[-1].pk)
 
     @classmethod
     def _start(cls, resource, record, name):
@@ -83,16 +82,8 @@ class DateReached(Trigger):
             resource=resource.name,
             record_id=record.pk,
             key=f"{name} {record.pk} {reached}",
+            record=record,
         )
-
-
-def _started(workflow, name, offset):
-    """Whether a record's date, as it is, has started a run already."""
-    reached = ExpressionWrapper(OuterRef(name) + Value(offset), models.DateTimeField())
-    runs = WorkflowExecution.objects.filter(
-        workflow_id=workflow.pk, record_id=OuterRef("pk"), trigger_key__isnull=False
-    )
-    return Exists(runs.filter(started_at__gte=reached))
 
 
 def _moment(value):

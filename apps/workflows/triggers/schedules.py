@@ -1,11 +1,14 @@
 import re
+from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from croniter import croniter
 
 from ..definition.registry import Trigger, register
-from ..engine.starting import Start
+from ..engine.starting import Start, Tick
 
+# They are looked for on the disk.
+_zones = cache(available_timezones)
 FIELDS = 5
 PART = r"(\*|[0-9]{1,2}|[A-Za-z]{3})(-([0-9]{1,2}|[A-Za-z]{3}))?(/[0-9]{1,2})?"
 FIELD = re.compile(rf"{PART}(,{PART}){{0,30}}")
@@ -27,7 +30,7 @@ class Schedule(Trigger):
 
     @classmethod
     def problems(cls, given, check):
-        if given.get("zone", "UTC") not in available_timezones():
+        if given.get("zone", "UTC") not in _zones():
             yield "zone", "is no time zone. Name one such as Europe/Berlin."
         # croniter knows more, such as times at random.
         fields = given["cron"].split()
@@ -45,10 +48,9 @@ class Schedule(Trigger):
 
     @classmethod
     def tick(cls, workflow, now):
-        """(what to start now, when to look again)."""
         due, spec = workflow.next_run_at, workflow.trigger
         again = cls.next_after(spec, now)
         if due is None or due > now:
-            return [], due or again
+            return Tick([], due or again)
         start = Start(trigger={"type": cls.type, "at": due.isoformat()}, key=f"schedule {due.isoformat()}")
-        return [start], again
+        return Tick([start], again)

@@ -33,13 +33,17 @@ class IdField(serializers.UUIDField):
         return super().to_internal_value(data)
 
 
-class IdsSerializer(serializers.Serializer):
-    ids = serializers.ListField(child=IdField(), min_length=1, max_length=MOST_RECORDS)
+class BodySerializer(serializers.Serializer):
+    """A body that is no record, and knows its fields."""
 
     def to_internal_value(self, data):
         if isinstance(data, dict) and (unknown := data.keys() - self.fields.keys()):
             raise serializers.ValidationError({name[:100]: [UNKNOWN_FIELD] for name in sorted(unknown)[:20]})
         return super().to_internal_value(data)
+
+
+class IdsSerializer(BodySerializer):
+    ids = serializers.ListField(child=IdField(), min_length=1, max_length=MOST_RECORDS)
 
     def validate_ids(self, ids):
         if len(set(ids)) < len(ids):
