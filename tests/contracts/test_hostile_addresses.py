@@ -145,12 +145,14 @@ def test_an_address_bears_hostile_requests_of_strangers(address, kind, hosts):
 def test_an_open_door_refuses_hostile_bodies(address, kind, hosts, monkeypatch):
     if kind == "tenant" and address == reverse("accounts:signup"):
         pytest.skip("the platform's alone")
-    if address == routes.door("workflows:hook"):
-        pytest.skip("a signature is asked for before anything else, and only organisations have workflows")
     monkeypatch.setattr(attempts, "wait_after", lambda count, free: None)
     client = bold(APIClient(HTTP_HOST=hosts[kind]))
+    # A webhook is asked for its signature before its body is looked at, and only organisations have any.
+    said_first = {routes.door("workflows:hook"): {"tenant": (401,), "platform": (404,)}}
     for what, (body, content_type, status) in BODIES.items():
-        assert_refused(client.generic("POST", address, body, content_type), what, status)
+        answer = client.generic("POST", address, body, content_type)
+        expected = status if isinstance(status, tuple) else (status,)
+        assert_refused(answer, what, (*expected, *said_first.get(address, {}).get(kind, ())))
     fields = dict.fromkeys(("password", "refresh", "token", "code", "name", "organisation", "subdomain"), "x")
     fields["email"] = "a@acme.com"
     for value in (None, 7, True, [], {}, "", " ", "x" * 5000, "a.b.c", "\U0001f4a5", "eyJhbGciOiJub25lIn0.e30."):

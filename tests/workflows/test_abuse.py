@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 URL = "/api/v1/workflows/"
-FEW = 0.5  # seconds of this process
+FEW = 0.2  # seconds of this process
 
 
 @pytest.fixture
