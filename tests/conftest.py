@@ -23,7 +23,7 @@ CHEAP_HASHER = "django.contrib.auth.hashers.MD5PasswordHasher"
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "everybody: walks every route as every caller; PostgreSQL is asked nothing new")
+    config.addinivalue_line("markers", "once: CI runs it on one PostgreSQL: another would be asked nothing new")
     config.addinivalue_line("markers", "slow: takes seconds; leave it out with -m 'not slow'")
 
 

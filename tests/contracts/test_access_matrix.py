@@ -21,7 +21,7 @@ from tests.conftest import host_of
 from tests.contracts import routes
 from tests.factories import APIKeyFactory, UserFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.everybody]
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 ROLES = (*routes.ROLES, "super_admin")
 

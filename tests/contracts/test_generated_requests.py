@@ -27,7 +27,7 @@ from tests.factories import (
     WorkflowExecutionFactory,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.everybody]
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 CALLERS = [(host, role) for host in generated.GENERATORS for role in (*ROLES, None)]
 # Requests of an operation by those who may do most; the others mostly hear that they may not.

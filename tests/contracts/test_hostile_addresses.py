@@ -25,7 +25,7 @@ from tests.contracts.test_hostile_requests import (
 )
 from tests.factories import TenantFactory, UserFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.everybody]
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 ON_PLATFORM = [route for route in routes.ALL if "platform" in route.viewset.hosts]
 

@@ -12,7 +12,7 @@ from nexora.kernel.models import TenantModel
 from nexora.policy import POLICY
 from tests.contracts import routes
 
-pytestmark = [pytest.mark.django_db, pytest.mark.everybody]
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 DEEP = "[" * 100_000 + "]" * 100_000
 JSON = "application/json"

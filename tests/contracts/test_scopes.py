@@ -19,7 +19,7 @@ from tests.factories import (
     WorkflowFactory,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.everybody]
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 OTHER = "analytics.aiprediction"
 HOLDERS = ("user", "manager", "admin")

@@ -12,6 +12,8 @@ from apps.workflows.definition.values import BadTemplate, BadValue, TooLarge, Un
 from apps.workflows.definition.values import problems as value_problems
 from tests.workflows.language import look_up
 
+pytestmark = pytest.mark.once
+
 LONG = "x" * 1_000_000
 FEW = 0.2  # seconds of this process
 
@@ -19,7 +21,6 @@ FEW = 0.2  # seconds of this process
 @contextmanager
 def little_time():
     # A collection would look through all that the session has made, in whose time it happens to come.
-    gc.collect()
     gc.disable()
     begin = time.process_time()
     try:

@@ -19,7 +19,7 @@ from nexora.kernel.scope import tenant_scope, unscoped
 from .harness import wait_until
 from .runs import append, begin, note, probe, request, states, wait
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 RETRY = {"retry": {"max": 3, "delay": 60}}
 

@@ -8,7 +8,7 @@ from nexora.kernel.scope import tenant_scope, unscoped
 from .harness import wait_until
 from .runs import begin, note, states, wait
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 
 def ended(tenant):

@@ -19,7 +19,7 @@ from nexora.kernel.scope import tenant_scope
 from .harness import wait_until
 from .runs import append, begin, ensure_nothing_is_lost_or_doubled, note, probe, request, states, wait
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 SEED = 2026
 

@@ -11,7 +11,7 @@ from nexora.kernel.scope import tenant_scope
 from tests.factories import ActivityFactory, CustomerFactory
 from tests.workflows.flows import workflow
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 KILL, CUT = "kill", "cut"
 INSIDE = ("before", "inside", "after")
