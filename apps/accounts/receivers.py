@@ -34,11 +34,7 @@ def close_session(sender, request, user, **kwargs):
 @events.reader
 def write_audit_trail(changes):
     """One row for each change, in its tenant's trail, inside the transaction that made it."""
-    rows, reason = [_row(change) for change in changes], "the trail itself"
-    if len(rows) == 1:
-        AuditEvent.objects.append_unpublished(reason, **rows[0])
-    else:
-        AuditEvent.objects.unpublished(reason).bulk_create([AuditEvent(**row) for row in rows])
+    AuditEvent.objects.append_unpublished("the trail itself", [_row(change) for change in changes])
 
 
 @events.reader

@@ -10,6 +10,7 @@ TEXT = {"type": "string", "minLength": 1, "maxLength": 20_000}
 @register
 class RaiseInsight(Action):
     type = "insight.raise"
+    locks = False
     title = "Raise an insight"
     description = "It stands in the list of insights until somebody dismisses it."
     properties = {

@@ -158,20 +158,26 @@ class Record(models.Model):
                 }
                 events.publish(events.record_change(action, self, changes=self._described(changed, adding)))
 
-    def save_with(self, new):
-        """Save the changes of this record and INSERT `new`, by one statement. Both are of tables that publish nothing,
-        and in the scope of their tenant."""
-        for record in (self, new):
+    def save_with(self, *new):
+        """Save the changes of this record and INSERT `new`, records of one other table, by one statement. All are of
+        tables that publish nothing, and in the scope of their tenant."""
+        for record in (self, *new):
             record._ensure_in_scope()
         using = router.db_for_write(type(self), instance=self)
         changed = self.changed_fields()
+        if not new or not changed:
+            self.save()
+            for record in new:
+                record.save(force_insert=True)
+            return
         values = {f: f.pre_save(self, add=False) for f in self._meta.concrete_fields if f.name in changed}
-        row = {f: f.pre_save(new, add=True) for f in new._meta.concrete_fields}
-        if not statements.insert_and_update(type(new), row, type(self), self.pk, values, using):
+        rows = [{f: f.pre_save(record, add=True) for f in record._meta.concrete_fields} for record in new]
+        if not statements.insert_and_update(type(new[0]), rows, type(self), self.pk, values, using):
             raise self.NotUpdated(f"The {self._meta.verbose_name} {self.pk} is gone.")
         self._remember(changed)
-        new._state.adding = False
-        new._remember()
+        for record in new:
+            record._state.adding = False
+            record._remember()
 
     def _save_table(self, raw=False, cls=None, force_insert=False, force_update=False, using=None, update_fields=None):
         """Django's, by SQL that is written once; what changes the SQL (an expression for a value) Django writes."""
@@ -294,9 +300,20 @@ def _same(before, after, column):
     if before is after:
         return True
     if isinstance(column, models.JSONField) and not hasattr(after, "resolve_expression"):
-        # Python holds 1 and true for equal, JSON does not.
-        return json.dumps(before, sort_keys=True, default=str) == json.dumps(after, sort_keys=True, default=str)
+        return _same_json(before, after)
     return before == after
+
+
+def _same_json(before, after):
+    """Whether both are stored alike. Python holds 1 and true for equal, JSON does not."""
+    if type(before) is type(after):
+        if type(before) is list:
+            return len(before) == len(after) and all(map(_same_json, before, after))
+        if type(before) is dict and before.keys() == after.keys():
+            return all(_same_json(held, after[name]) for name, held in before.items())
+        if type(before) in (str, int, bool):
+            return before == after
+    return json.dumps(before, sort_keys=True, default=str) == json.dumps(after, sort_keys=True, default=str)
 
 
 def _noun(model, count):

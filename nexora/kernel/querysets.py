@@ -14,6 +14,9 @@ from django.db.models.sql import Query
 from nexora.kernel import scope, statements
 from nexora.kernel.errors import UnpublishedWrite
 
+# Each number of rows up to this has a statement of its own, which is written once.
+FEW = 10
+
 
 class InScope(Expression):
     """`<column> = <tenant in scope>`; nothing at all over all tenants; ScopeRequired outside any scope."""
@@ -98,12 +101,13 @@ class TenantManager(models.Manager.from_queryset(TenantQuerySet)):
             model=self.model, query=in_scope(self.model).chain(), using=self._db, hints=self._hints
         )
 
-    def append_unpublished(self, reason, **values):
-        """INSERT one row of these values, by attname, and nothing else: no instance, no signal, no event."""
+    def append_unpublished(self, reason, rows):
+        """INSERT rows, each {attname: value} with the same columns, and nothing else: no signal, no event."""
         if not reason:
             raise ValueError("append_unpublished() needs a reason.")
-        columns = {column.attname: column for column in self.model._meta.concrete_fields}
-        values = {columns[attname]: value for attname, value in values.items()}
-        return statements.insert(self.model, values, (), router.db_for_write(self.model))
+        if len(rows) <= FEW:
+            statements.insert_rows(self.model, rows, router.db_for_write(self.model))
+        else:
+            self.get_queryset().unpublished(reason).bulk_create([self.model(**row) for row in rows])
 
     append_unpublished.alters_data = True

@@ -161,24 +161,25 @@ class Update(Statement):
 
 
 class Insert:
-    """INSERT of one row with values for `columns`; what the database fills in is answered."""
+    """INSERT of `count` rows with values for `columns`; what the database fills in is answered, of one row."""
 
-    def __init__(self, model, columns, left_out, using):
+    def __init__(self, model, columns, left_out, using, count=1):
         stand_in = SimpleNamespace(**{column.attname: Slot(column.attname, column, saved=True) for column in columns})
         query = InsertQuery(model)
-        query.insert_values(columns, [stand_in])
+        query.insert_values(columns, [stand_in] * count)
         compiler = query.get_compiler(using=using)
         compiler.returning_fields = left_out
-        ((self.sql, self.slots),) = compiler.as_sql()
+        ((self.sql, slots),) = compiler.as_sql()
+        self.slots = slots[: len(slots) // count]
         self.compiler = compiler
         self.converters = compiler.get_converters([column.get_col(model._meta.db_table) for column in left_out])
 
-    def filled(self, values, connection):
-        return [slot.fill(values, connection) for slot in self.slots]
+    def filled(self, rows, connection):
+        return [slot.fill(row, connection) for row in rows for slot in self.slots]
 
-    def send(self, values, connection):
+    def send(self, rows, connection):
         cursor = connection.lend_cursor(keeps_plan=True)
-        cursor.execute(self.sql, self.filled(values, connection))
+        cursor.execute(self.sql, self.filled(rows, connection))
         row = cursor.fetchone() if self.compiler.returning_fields else ()
         if self.converters:
             (row,) = self.compiler.apply_converters([row], self.converters)
@@ -186,16 +187,16 @@ class Insert:
 
 
 class InsertAndUpdate:
-    """INSERT of one row and UPDATE of one of another table, sent together."""
+    """INSERT of rows and UPDATE of a row of another table, sent together."""
 
     def __init__(self, insert, update):
         self.insert, self.update = insert, update
         self.sql = f"WITH inserted AS ({insert.sql}) {update.sql}"
 
-    def count(self, row, values, connection):
+    def count(self, rows, values, connection):
         """How many rows were updated."""
         cursor = connection.lend_cursor(keeps_plan=True)
-        cursor.execute(self.sql, [*self.insert.filled(row, connection), *self.update.filled(values, connection)])
+        cursor.execute(self.sql, [*self.insert.filled(rows, connection), *self.update.filled(values, connection)])
         return cursor.rowcount
 
 
@@ -217,7 +218,7 @@ def insert(model, values, generated, using):
             given.append(column)
     statement = _insert_of(model, given, left_out, using)
     stored = _by_attname(values)
-    row = statement.send(stored, connections[using])
+    row = statement.send([stored], connections[using])
     return stored | {column.attname: value for column, value in zip(left_out, row, strict=True)}
 
 
@@ -231,20 +232,28 @@ def update(model, key, values, using):
     return _update_of(model, values, using).count({KEY: key} | _by_attname(values))
 
 
-def insert_and_update(new, row, model, key, values, using):
-    """INSERT {column: value} `row` into the table of `new`, which fills in nothing, and UPDATE as above, by one
-    statement; how many rows were updated. Nothing may be an expression."""
+def insert_and_update(new, rows, model, key, values, using):
+    """INSERT each {column: value} of `rows` into the table of `new`, which fills in nothing, and UPDATE as above, in
+    one statement; how many rows were updated. Nothing may be an expression."""
 
     def make():
-        return InsertAndUpdate(_insert_of(new, [*row], [], using), _update_of(model, values, using))
+        return InsertAndUpdate(_insert_of(new, [*rows[0]], [], using, len(rows)), _update_of(model, values, using))
 
-    shape = new, model, tuple(column.attname for column in values), using
-    return _both.get(shape, make).count(_by_attname(row), {KEY: key} | _by_attname(values), connections[using])
+    shape = new, len(rows), model, tuple(column.attname for column in values), using
+    stored = [_by_attname(row) for row in rows]
+    return _both.get(shape, make).count(stored, {KEY: key} | _by_attname(values), connections[using])
 
 
-def _insert_of(model, given, left_out, using):
-    key = model, tuple(column.attname for column in given), tuple(column.attname for column in left_out), using
-    return _inserts.get(key, lambda: Insert(model, given, left_out, using))
+def insert_rows(model, rows, using):
+    """INSERT rows, each {attname: value} with the same columns, and nothing else. No value may be an expression."""
+    columns = {column.attname: column for column in model._meta.concrete_fields}
+    statement = _insert_of(model, [columns[attname] for attname in rows[0]], [], using, len(rows))
+    statement.send(rows, connections[using])
+
+
+def _insert_of(model, given, left_out, using, count=1):
+    shape = tuple(column.attname for column in given), tuple(column.attname for column in left_out)
+    return _inserts.get((model, *shape, using, count), lambda: Insert(model, given, left_out, using, count))
 
 
 def _update_of(model, columns, using):

@@ -82,9 +82,13 @@ def test_a_job_is_named_by_what_it_does(acme):
 
 def test_the_page_of_an_event_speaks_in_words(admin, acme, admin_client_for):
     with tenant_scope(acme):
-        AuditEvent.objects.append_unpublished(
-            "a test", tenant_id=acme.pk, action="second_factor_added", resource="accounts.user", record_label="Ada"
-        )
+        row = {
+            "tenant_id": acme.pk,
+            "action": "second_factor_added",
+            "resource": "accounts.user",
+            "record_label": "Ada",
+        }
+        AuditEvent.objects.append_unpublished("a test", [row])
         event = AuditEvent.objects.get(record_label="Ada")
     page = admin_client_for(admin).get(f"/admin/accounts/auditevent/{event.pk}/change/").content.decode()
     assert "Second factor added" in page

@@ -7,7 +7,7 @@ import pytest
 from apps.accounts.models import Notification
 from apps.crm.models import Activity, Customer
 from apps.workflows.definition.registry import Action, StepFailed, actions
-from apps.workflows.engine import advancing, checkpoints, turns
+from apps.workflows.engine import advancing, checkpoints, locks, turns
 from apps.workflows.models import Workflow, WorkflowExecution, WorkflowStep, WorkflowVersion
 from apps.workflows.services import upkeep
 from nexora.kernel import clock
@@ -335,12 +335,12 @@ def test_sixty_in_each_of_two_minutes_are_no_circle(writer):
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
 def test_a_run_that_is_over_never_changes(writer, status):
     run = started(writer, note())
-    checkpoints.end(advancing.locked(run.pk), WorkflowExecution.Status(status))
+    checkpoints.end(locks.locked(run.pk), WorkflowExecution.Status(status))
     before = WorkflowExecution.objects.filter(pk=run.pk).values().get()
     finish(run)
     advancing.look_after(run.pk)
     with pytest.raises(AssertionError, match="stays so"):
-        checkpoints.end(advancing.locked(run.pk), checkpoints.Status.COMPLETED)
+        checkpoints.end(locks.locked(run.pk), checkpoints.Status.COMPLETED)
     assert WorkflowExecution.objects.filter(pk=run.pk).values().get() == before
     assert not Activity.objects.exists()
 

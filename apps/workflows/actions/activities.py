@@ -13,6 +13,7 @@ TEXT = {"type": "string", "minLength": 1, "maxLength": 20_000}
 @register
 class CreateActivity(Action):
     type = "activity.create"
+    locks = False
     title = "Create an activity"
     description = "A task, call, email, meeting or note. `due_in` is a duration from now, such as P1D."
     properties = {

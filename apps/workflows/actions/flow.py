@@ -7,6 +7,7 @@ BLOCK = {"type": "array", "maxItems": 50, "items": {"$ref": "#/$defs/action"}}
 @register
 class Branch(Action):
     type = "branch"
+    locks = False
     title = "Branch"
     description = "Does the actions in `then` if the condition in `if` holds, else those in `else`."
     blocks = ("then", "else")
@@ -40,6 +41,7 @@ class Branch(Action):
 @register
 class StopStep(Action):
     type = "stop"
+    locks = False
     title = "Stop"
     description = "The run ends: completed, or failed, where `failed` is true."
     properties = {"reason": {"type": "string", "maxLength": 2_000}, "failed": {"type": "boolean"}}

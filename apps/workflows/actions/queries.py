@@ -45,6 +45,7 @@ class OverRecords(Action):
     properties = {"resource": RESOURCE, "where": WHERE, "limit": LIMIT, "order": ORDER}
     required = ("resource",)
     right = "view"
+    locks = False
 
     @classmethod
     def problems(cls, given, check):

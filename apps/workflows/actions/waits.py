@@ -9,6 +9,7 @@ from ..definition.registry import Action, StepFailed, Wait, register
 @register
 class WaitStep(Action):
     type = "wait"
+    locks = False
     title = "Wait"
     description = "For a duration, such as P4D or PT2H, or until a date."
     properties = {

@@ -70,6 +70,8 @@ class Action(Kind):
                 looks itself
     is_outside  it talks to the outside world: performed outside any transaction, at least once, always under the same
                 key; any other is performed inside the transaction that notes it as done, exactly once
+    locks       whether it may have to wait for whoever writes the same records; two such steps share no transaction, as
+                others may take their records in another order
     seconds     that its call to the outside may take; then it is taken for lost, and made again
     blocks      names of members of `with` that hold actions
     retry       what happens where a step does not say
@@ -77,6 +79,7 @@ class Action(Kind):
 
     right = None
     is_outside = False
+    locks = True
     seconds = 60
     blocks = ()
     retry = {"max": 0, "delay": 10, "backoff": 2}

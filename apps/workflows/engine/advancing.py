@@ -2,23 +2,23 @@
 
 import logging
 import time
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
 
-from django.db import connection, transaction
-from django.db.models import BooleanField, Func
+from django.db import transaction
 from procrastinate.exceptions import ConnectorException
 
 from nexora.kernel import clock, events
 from nexora.kernel.api.exceptions import DATABASE_AWAY
 from nexora.kernel.events import acting_as
-from nexora.kernel.statements import KEY, Find, Slot, Statements
 
 from ..definition import conditions
 from ..definition.registry import actions as known_actions
 from ..models import WorkflowExecution, WorkflowVersion
 from . import checkpoints, failures, owners, positions, turns
 from .checkpoints import Done, State, Status, end
+from .locks import locked, may_keep
 from .starting import caused_by
 from .steps import Step
 
@@ -27,85 +27,105 @@ log = logging.getLogger("nexora.workflows")
 # A job does so many steps, or runs for so long; then others have their turn.
 STEPS_A_TURN = 50
 SECONDS_A_TURN = 5.0
+# Steps of the database that follow each other share a transaction, so many at most, and none begins later than this:
+# others may wait for what it has locked.
+MOST_TOGETHER = 10
+SECONDS_TOGETHER = 0.05
 MOST_STEPS = 10_000
 # A run whose worker dies again and again takes workers down.
 MOST_RESCUES = 5
 # The last is what the queue raises.
 LOST = (*DATABASE_AWAY, ConnectorException)
 
-_statements = Statements()
-
 
 def advance(execution_id):
     """Do what the run has to do now. Whatever is in its way ends in the run's own record; only a database that does not
     answer raises."""
     began, steps = time.monotonic(), 0
-    while _do_next(execution_id):
-        steps += 1
+    while count := _do_next(execution_id, min(MOST_TOGETHER, STEPS_A_TURN - steps)):
+        steps += count
         if steps >= STEPS_A_TURN or time.monotonic() - began > SECONDS_A_TURN:
             _give_way(execution_id)
             return
 
 
-class _Behind(Func):
-    """Waits until whoever has come between has had its turn, before the row is looked for."""
-
-    template = "(SELECT pg_advisory_xact_lock_shared(hashtextextended(%(expressions)s::text, 0)) IS NOT NULL)"
-    output_field = BooleanField()
-
-
-def locked(execution_id):
-    """The run, and with it its tenant, its workflow and whose that is, as they are now; None if it is gone."""
-
-    def make():
-        key = Slot(KEY, WorkflowExecution._meta.pk)
-        runs = WorkflowExecution.objects.filter(_Behind(key), pk=key)
-        # It is the version that says what to do; of the owner, more than this is rarely looked at.
-        runs = runs.select_related("tenant", "workflow__created_by").only(
-            *(column.name for column in WorkflowExecution._meta.concrete_fields),
-            "tenant__status",
-            *(f"workflow__{name}" for name in ("tenant", "name", "created_by")),
-            *(f"workflow__created_by__{name}" for name in ("tenant", "name", "email", "role", "status")),
-        )
-        return Find(runs.select_for_update(of=("self",), no_key=True))
-
-    return _statements.get("locked", make).record({KEY: execution_id})
-
-
-def come_between(execution_id):
-    """Be the next to lock the run. A row's lock alone goes to whoever asks for it at the right moment, which is mostly
-    the worker that has just let it go: somebody who waits for it could wait until the run is over."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s::text, 0))", [str(execution_id)])
-
-
-def _do_next(execution_id):
-    """Do the next step; whether the run goes on at once."""
-    run = step = None
+def _do_next(execution_id, most):
+    """Do the next step, and those of the database that may share its transaction, `most` in all; how many it were, if
+    the run goes on at once, else 0."""
+    run = together = None
     try:
         with transaction.atomic():
             run = locked(execution_id)
             if run is None or not _is_due(run):
-                return False
+                return 0
             if run.state == State.WAITING:
-                return end_wait(run)
-            step = next_step(run)
-            if step is None:
-                return False
-            if is_skipped(step):
-                checkpoints.skip(step)
-            elif step.kind.is_outside:
-                _begin_call(step)
-            else:
-                perform_inside(step)
+                return int(end_wait(run))
+            together = Together(run, most)
+            together.do()
     except LOST:
         raise
     except Exception as error:
         # Whatever is raised: the run must not hang.
-        if run is None:
-            raise
-        return _fail(step, error) if step else _break_off(run, error)
-    return _finish_call(step) if step.prepared is not None else step.goes_on
+        if together is None or together.step is None:
+            if run is None:
+                raise
+            return int(_break_off(run, error))
+        if fewer := min(together.done, most - 1):
+            # All of it is undone. What went well is done again; then this step is the first, and fails alone.
+            return _do_next(execution_id, fewer)
+        return int(_fail(together.step, error))
+    step = together.step
+    goes_on = step and (_finish_call(step) if step.prepared is not None else step.goes_on)
+    return together.done if goes_on else 0
+
+
+class Together:
+    """Steps that one transaction does: the next, and those that may follow it.
+
+    done   how many have been
+    step   the last of them, or the one that is being done; None: the run has ended before any could be
+    """
+
+    def __init__(self, run, most):
+        self.run = run
+        self.most = most
+        self.until = time.monotonic() + SECONDS_TOGETHER
+        self.done = 0
+        self.locks = False
+        self.step = None
+
+    def do(self):
+        step = next_step(self.run)
+        if step is None:
+            return
+        with checkpoints.together(self.run), doing(step), events.batch():
+            while step is not None:
+                self.step = step
+                self.locks = self.locks or step.kind.locks
+                _do(step)
+                self.done += 1
+                step = self.following()
+
+    def following(self):
+        """The step that is to be done in the same transaction, or None."""
+        is_full = self.done >= self.most or time.monotonic() > self.until
+        if is_full or not self.step.goes_on or self.step.prepared is not None or not may_keep(self.run):
+            return None
+        step = next_step(self.run)
+        if step is None:
+            self.step.goes_on = False
+            return None
+        # Two records that are locked in this order here may be locked in the other elsewhere.
+        return None if self.locks and step.kind.locks else step
+
+
+def _do(step):
+    if is_skipped(step):
+        checkpoints.skip(step)
+    elif step.kind.is_outside:
+        _begin_call(step)
+    else:
+        perform_inside(step)
 
 
 def _is_due(run):
@@ -192,10 +212,17 @@ def is_skipped(step):
 def perform_inside(step):
     """A step that the database alone sees: its effect and the note that it is done are one transaction."""
     # Around the batch: what it publishes, it publishes at its end.
-    with caused_by(step.run), acting_as(owners.acts_for(step.owner, step.workflow)), events.batch():
+    with doing(step), events.batch():
         given = step.kind.prepare(step)
         answer = checkpoints.checked(step, step.kind.perform(step, given))
     checkpoints.take(step, given, answer)
+
+
+@contextmanager
+def doing(step):
+    """What is written inside is written by this step's run, in its owner's name."""
+    with caused_by(step.run), acting_as(owners.acts_for(step.owner, step.workflow)):
+        yield
 
 
 # -- Calls to the outside
@@ -210,7 +237,7 @@ def _begin_call(step):
     checkpoints.record(step, Done.RUNNING, given=step.prepared)
     step.run.state = State.CALLING
     step.run.resume_at = clock.now() + timedelta(seconds=step.kind.seconds)
-    step.run.save()
+    checkpoints.store(step.run)
 
 
 def _finish_call(step):

@@ -1,6 +1,8 @@
 """What is noted of a step and of its run. Inside the transaction of the step's effect, with the run's row locked."""
 
 import json
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from nexora.kernel import clock
 from nexora.kernel.json import validate_json
@@ -14,6 +16,27 @@ Status, State = WorkflowExecution.Status, WorkflowExecution.State
 Done = WorkflowStep.Status
 OPEN = (Done.RUNNING, Done.WAITING, Done.RETRYING)
 MOST_OUTPUT = 262_144
+
+_pending = ContextVar("nexora_workflow_notes", default=None)
+
+
+@contextmanager
+def together(run):
+    """What is noted of the run and its steps inside is stored at the end, by one statement. The run's row is locked."""
+    rows = []
+    token = _pending.set(rows)
+    try:
+        yield
+        store(run)
+    finally:
+        _pending.reset(token)
+
+
+def store(run):
+    """Whatever is noted so far."""
+    pending = _pending.get() or []
+    rows, pending[:] = list(pending), []
+    run.save_with(*rows)
 
 
 def checked(step, answer):
@@ -53,6 +76,7 @@ def _sleep(step, given, output, until):
     step.run.state = State.WAITING
     step.run.resume_at = until
     _save(step.run, row)
+    store(step.run)
     turns.sleep(step.run)
     step.goes_on = False
 
@@ -96,15 +120,16 @@ def _stand(run, actions, row=None):
     return True
 
 
-def _save(run, row):
-    """What a step does at least: one statement, mostly."""
-    if row is None:
-        run.save()
-    elif row._state.adding:
-        run.save_with(row)
-    else:
+def _save(run, row=None):
+    """Note the run, and a step of it: now, or, inside `together`, later."""
+    pending = _pending.get()
+    if row is not None and not row._state.adding:
         row.save()
-        run.save()
+        row = None
+    if pending is None:
+        run.save_with(*([row] if row else []))
+    elif row is not None:
+        pending.append(row)
 
 
 def keep_output(step, output):
@@ -150,7 +175,7 @@ def record_failure(step, status, sentence):
 def end(run, status, error=None, *, row=None):
     """The run is over, for good. Its row is locked; `row` is that of its last step, if it is still to be stored."""
     # As it is stored: whoever has read it earlier must not change how it ended.
-    stored = owners.find(WorkflowExecution, run.pk, locked=True)
+    stored = run if _pending.get() is not None else owners.find(WorkflowExecution, run.pk, locked=True)
     if run.is_over or stored is None or stored.is_over:
         raise AssertionError(f"Run {run.pk} is {(stored or run).status} and stays so.")
     run.status = status
@@ -159,6 +184,7 @@ def end(run, status, error=None, *, row=None):
     run.completed_at = clock.now()
     run.resume_at = None
     _save(run, row)
+    store(run)
     if status != Status.COMPLETED:
         for row in WorkflowStep.objects.filter(execution_id=run.pk, status__in=OPEN):
             row.status = Done(status)

@@ -9,10 +9,10 @@ from django.db import DatabaseError
 from nexora.kernel import clock, scope
 from nexora.kernel.models import plain
 from nexora.kernel.scope import tenant_scope
-from nexora.kernel.statements import Slot, Statement, Statements
+from nexora.kernel.statements import Statement, Statements, among
 
 from ..definition.registry import triggers
-from ..definition.resources import resource_of
+from ..definition.resources import resource_named, resource_of
 from ..models import Workflow
 from . import owners
 from .starting import Start, start_automatically
@@ -29,25 +29,25 @@ def listen(changes):
     for change in changes:
         resource = resource_of(change.model)
         if resource is not None and change.record_id is not None:
-            heard.setdefault((change.tenant_id, resource), []).append(change)
-    for (tenant_id, resource), found in heard.items():
+            heard.setdefault(change.tenant_id, {}).setdefault(resource.name, []).append(change)
+    for tenant_id, by_name in heard.items():
         current = scope.current()
         is_inside = current is not None and current.kind == scope.TENANT and current.tenant_id == tenant_id
         with nullcontext() if is_inside else tenant_scope(tenant_id):
-            for workflow_id, trigger in _listening(resource.name):
-                _react(workflow_id, trigger, resource, found)
+            for workflow_id, name, trigger in _listening(list(by_name)):
+                _react(workflow_id, trigger, resource_named(name), by_name[name])
 
 
-def _listening(name):
-    """[(id, trigger)] of the enabled workflows of the tenant in scope that listen to this kind of record."""
+def _listening(names):
+    """[(id, resource's name, trigger)] of the enabled workflows of the tenant in scope that listen to these kinds of
+    records."""
 
     def make():
-        column = Workflow._meta.get_field("listens_to")
-        rows = Workflow.objects.filter(enabled=True, listens_to=Slot("name", column)).order_by()
-        return Statement(rows.values_list("pk", "trigger"), keeps_plan=True)
+        rows = Workflow.objects.filter(among("names", Workflow._meta.get_field("listens_to")), enabled=True).order_by()
+        return Statement(rows.values_list("pk", "listens_to", "trigger"), keeps_plan=True)
 
-    rows = _statements.get("listening", make).execute({"name": name}).fetchall()
-    return [(key, json.loads(trigger) if isinstance(trigger, str) else trigger) for key, trigger in rows]
+    rows = _statements.get("listening", make).execute({"names": names}).fetchall()
+    return [(key, name, json.loads(given) if isinstance(given, str) else given) for key, name, given in rows]
 
 
 def _react(workflow_id, trigger, resource, changes):

@@ -10,7 +10,7 @@ from nexora.kernel.errors import Conflict, Forbidden, Invalid
 from ..definition import conditions
 from ..definition.check import check_definition
 from ..definition.resources import resource_named
-from ..engine import advancing, checkpoints, owners, rehearsing, starting
+from ..engine import checkpoints, locks, owners, rehearsing, starting
 from ..engine.starting import Start
 from ..engine.steps import View
 from ..models import Workflow, WorkflowExecution
@@ -52,7 +52,7 @@ def ensure_may_control(actor, workflow):
 def cancel_run(*, actor, execution):
     """End a run before its next step. A step that talks to the outside is let finish; it ends cancelled after that."""
     with transaction.atomic():
-        advancing.come_between(execution.pk)
+        locks.come_between(execution.pk)
         execution = _locked(actor, execution)
         if execution.is_over:
             raise RunIsOver(f"This run is {execution.status} and stays so.")
@@ -103,7 +103,7 @@ def replay_run(*, actor, execution):
 
 
 def _locked(actor, execution):
-    found = advancing.locked(execution.pk)
+    found = locks.locked(execution.pk)
     if found is None:
         raise Conflict("This run is gone.")
     found.workflow = owners.find(Workflow, found.workflow_id)

@@ -86,7 +86,7 @@ def install():
     _wrap(checkpoints, "take", _inside, None)
     _wrap(upkeep, "run_due", lambda: reach("looking", None), None)
     _wrap(advancing, "advance", _fetched, lambda execution_id: reach("over", execution_id))
-    _wrap(advancing, "_do_next", lambda execution_id: vars(_here).update(path=None), _after)
+    _wrap(advancing, "_do_next", _begin, _after)
     _wrap(checkpoints, "end_wait", None, lambda run, path, _: reach("resuming", run.pk, path))
     for module in (advancing, checkpoints, failures):
         _wrap(module, "end", None, lambda run, *_: reach("ending", run.pk))
@@ -109,12 +109,18 @@ def _wrap(owner, name, before, after):
 
 
 def _fetched(execution_id):
-    _here.path = None
+    _begin(execution_id)
     reach("fetched", execution_id)
 
 
+def _begin(execution_id, *_):
+    # Several steps may share a transaction: their paths.
+    _here.done, _here.committing = [], []
+
+
 def _inside(step, *_):
-    _here.path, _here.committing = step.path, (step.run.pk, step.path)
+    _here.done.append(step.path)
+    _here.committing.append((step.run.pk, step.path))
     reach("inside", step.run.pk, step.path)
 
 
@@ -122,21 +128,22 @@ def _called(step, given):
     reach("called", step.run.pk, step.path)
 
 
-def _after(execution_id):
-    if _here.path is not None:
-        reach("after", execution_id, _here.path)
+def _after(execution_id, *_):
+    for path in _here.done:
+        reach("after", execution_id, path)
 
 
 def _wrap_commit():
-    """The COMMIT that follows a step's work is that step's."""
+    """The COMMIT that follows the work of steps is theirs."""
     inner = DatabaseWrapper._commit
 
     def commit(self):
-        step = vars(_here).pop("committing", None)
-        if step:
+        steps, _here.committing = vars(_here).get("committing", []), []
+        for step in steps:
             reach("commit", *step)
         answer = inner(self)
-        if step and _ordered("unsure", *step):
+        # Of all: each that is ordered has happened then.
+        if [fault for step in steps if (fault := _ordered("unsure", *step))]:
             cut()
             raise OperationalError("The session ended before COMMIT was answered.")
         return answer
