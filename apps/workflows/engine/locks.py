@@ -46,9 +46,9 @@ def locked(execution_id):
 def come_between(execution_id):
     """Be the next to lock the run. A row's lock alone goes to whoever asks for it at the right moment, which is mostly
     the worker that has just let it go: somebody who waits for it could wait until the run is over."""
+    keys = ", ".join(f"pg_advisory_xact_lock(hashtextextended(%s::text, {number}))" for number in (1, 0))
     with connection.cursor() as cursor:
-        for number in (1, 0):
-            cursor.execute(f"SELECT pg_advisory_xact_lock(hashtextextended(%s::text, {number}))", [str(execution_id)])
+        cursor.execute(f"SELECT {keys}", [str(execution_id)] * 2)
 
 
 def may_keep(run):
