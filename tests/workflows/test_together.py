@@ -105,13 +105,12 @@ def test_after_one_that_may_fail_the_run_goes_on(writer):
     assert sorted(Activity.objects.values_list("subject", flat=True)) == ["a", "c"]
 
 
-def test_what_reads_the_changes_is_asked_once_and_may_refuse_the_last(writer, monkeypatch):
-    """The readers of the change event come at the end of the transaction."""
+def test_whoever_reads_the_changes_may_refuse_one_step(writer, monkeypatch):
     asked = []
 
     def refuse(changes):
         asked.append([change.label for change in changes if change.model is Activity])
-        if "b" in asked[-1]:
+        if asked[-1] == ["b"]:
             raise StepFailed("Never b.")
 
     monkeypatch.setattr(events, "_readers", [*events._readers, refuse])
@@ -120,7 +119,7 @@ def test_what_reads_the_changes_is_asked_once_and_may_refuse_the_last(writer, mo
     (run,) = finish(run)
     assert (run.status, run.error) == ("failed", "b: Never b.")
     assert [(step.key, step.status) for step in steps(run)] == [("a", "completed"), ("b", "failed")]
-    assert asked[0] == ["a", "b", "c"] and ["a"] in asked
+    assert asked[:3] == [["a"], ["b"], ["a"]]
     assert list(Activity.objects.values_list("subject", flat=True)) == ["a"]
 
 

@@ -45,7 +45,6 @@ class OverRecords(Action):
     properties = {"resource": RESOURCE, "where": WHERE, "limit": LIMIT, "order": ORDER}
     required = ("resource",)
     right = "view"
-    locks = False
 
     @classmethod
     def problems(cls, given, check):

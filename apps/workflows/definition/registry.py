@@ -70,8 +70,8 @@ class Action(Kind):
                 looks itself
     is_outside  it talks to the outside world: performed outside any transaction, at least once, always under the same
                 key; any other is performed inside the transaction that notes it as done, exactly once
-    locks       whether it may have to wait for whoever writes the same records; two such steps share no transaction, as
-                others may take their records in another order
+    locks       whether it keeps others from records, or may take long; two such steps share no transaction, so that
+                nobody waits for the first until the second is done
     seconds     that its call to the outside may take; then it is taken for lost, and made again
     blocks      names of members of `with` that hold actions
     retry       what happens where a step does not say

@@ -2,7 +2,6 @@
 
 import logging
 import time
-from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
 
@@ -36,6 +35,8 @@ MOST_STEPS = 10_000
 MOST_RESCUES = 5
 # The last is what the queue raises.
 LOST = (*DATABASE_AWAY, ConnectorException)
+# Classes of SQLSTATE: connection exceptions, and the server's shutting down.
+AWAY = ("08", "57P")
 
 
 def advance(execution_id):
@@ -60,23 +61,27 @@ def _do_next(execution_id, most):
                 return 0
             if run.state == State.WAITING:
                 return int(end_wait(run))
-            together = Together(run, most)
+            together = Together(run, 1 if run.position.get("alone") else most)
             together.do()
-    except LOST:
-        raise
     except Exception as error:
-        # Whatever is raised: the run must not hang.
-        if together is None or together.step is None:
-            if run is None:
-                raise
-            return int(_break_off(run, error))
-        if fewer := min(together.done, most - 1):
+        is_lost = isinstance(error, LOST)
+        fewer = min(together.done, most - 1) if together else 0
+        if fewer and not (is_lost and _is_away(error)):
             # All of it is undone. What went well is done again; then this step is the first, and fails alone.
             return _do_next(execution_id, fewer)
-        return int(_fail(together.step, error))
+        if is_lost or run is None:
+            raise
+        # Whatever is raised: the run must not hang.
+        return int(_fail(together.step, error) if together and together.step else _break_off(run, error))
     step = together.step
     goes_on = step and (_finish_call(step) if step.prepared is not None else step.goes_on)
     return together.done if goes_on else 0
+
+
+def _is_away(error):
+    """Whether PostgreSQL has not refused one statement, but does not answer."""
+    code = getattr(error.__cause__, "sqlstate", None)
+    return code is None or code.startswith(AWAY)
 
 
 class Together:
@@ -98,7 +103,7 @@ class Together:
         step = next_step(self.run)
         if step is None:
             return
-        with checkpoints.together(self.run), doing(step), events.batch():
+        with checkpoints.together(self.run):
             while step is not None:
                 self.step = step
                 self.locks = self.locks or step.kind.locks
@@ -115,7 +120,6 @@ class Together:
         if step is None:
             self.step.goes_on = False
             return None
-        # Two records that are locked in this order here may be locked in the other elsewhere.
         return None if self.locks and step.kind.locks else step
 
 
@@ -212,17 +216,10 @@ def is_skipped(step):
 def perform_inside(step):
     """A step that the database alone sees: its effect and the note that it is done are one transaction."""
     # Around the batch: what it publishes, it publishes at its end.
-    with doing(step), events.batch():
+    with caused_by(step.run), acting_as(owners.acts_for(step.owner, step.workflow)), events.batch():
         given = step.kind.prepare(step)
         answer = checkpoints.checked(step, step.kind.perform(step, given))
     checkpoints.take(step, given, answer)
-
-
-@contextmanager
-def doing(step):
-    """What is written inside is written by this step's run, in its owner's name."""
-    with caused_by(step.run), acting_as(owners.acts_for(step.owner, step.workflow)):
-        yield
 
 
 # -- Calls to the outside
@@ -323,7 +320,8 @@ def _count_rescue(run, now):
     if rescues > MOST_RESCUES:
         end(run, Status.FAILED, f"Its worker was lost {MOST_RESCUES} times at the same step.")
         return
-    run.position = {**run.position, "rescues": rescues}
+    # Should one of its steps take workers down, it is not to undo the others each time.
+    run.position = {**run.position, "rescues": rescues, "alone": True}
     if run.state in (State.READY, State.STEPPING):
         run.resume_at = now + turns.LEASE
     run.save()
