@@ -33,9 +33,8 @@ class IdField(serializers.UUIDField):
         return super().to_internal_value(data)
 
 
+# Without a docstring: it would be published as what each of its subclasses is.
 class BodySerializer(serializers.Serializer):
-    """A body that is no record, and knows its fields."""
-
     def to_internal_value(self, data):
         if isinstance(data, dict) and (unknown := data.keys() - self.fields.keys()):
             raise serializers.ValidationError({name[:100]: [UNKNOWN_FIELD] for name in sorted(unknown)[:20]})
