@@ -17,7 +17,7 @@ from ..definition.registry import actions as known_actions
 from ..models import WorkflowExecution, WorkflowVersion
 from . import checkpoints, failures, owners, positions, turns
 from .checkpoints import Done, State, Status, end
-from .locks import locked, may_keep
+from .locks import be_impatient, locked, may_keep
 from .starting import caused_by
 from .steps import Step
 
@@ -120,7 +120,11 @@ class Together:
         if step is None:
             self.step.goes_on = False
             return None
-        return None if self.locks and step.kind.locks else step
+        if self.locks and step.kind.locks:
+            return None
+        if self.done == 1:
+            be_impatient()
+        return step
 
 
 def _do(step):

@@ -1,13 +1,13 @@
 """Who is at a run: whoever has locked its row, and whoever waits for that to come between two steps."""
 
 from django.db import connection
-from django.db.models import BooleanField, CharField, Func
+from django.db.models import BooleanField, Func
 
 from nexora.kernel.statements import KEY, Find, Slot, Statement, Statements
 
 from ..models import Workflow, WorkflowExecution
 
-PATIENCE = "100ms"
+PATIENCE = "100ms"  # with records locked
 
 _statements = Statements()
 
@@ -25,14 +25,6 @@ class _NobodyComes(Func):
     template = "(pg_try_advisory_lock_shared(hashtextextended(%(expressions)s::text, 1)))"
     arg_joiner = "::text, 1)) AND pg_advisory_unlock_shared(hashtextextended("
     output_field = BooleanField()
-
-
-class _Impatient(Func):
-    """From here on, until the transaction ends, no lock is waited for for long. Others may wait for what this
-    transaction has locked already, and it for them: then it is this one that gives up, not a request."""
-
-    template = f"set_config('lock_timeout', '{PATIENCE}', true)"
-    output_field = CharField()
 
 
 def locked(execution_id):
@@ -61,17 +53,23 @@ def come_between(execution_id):
         cursor.execute(f"SELECT {keys}", [str(execution_id)] * 2)
 
 
+def be_impatient():
+    """Until the transaction ends, no lock is waited for for long. Others may wait for what it has locked already, and
+    it for them: then it is this one that gives up, not a request."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
+
+
 def may_keep(run):
-    """Whether whoever has locked the run may go on with it in the same transaction, without waiting long for others'
-    locks: nobody wants to come between, and its organisation, its workflow's owner and what the owner may do are what
-    they were when it was locked."""
+    """Whether whoever has locked the run may go on with it in the same transaction: nobody wants to come between, and
+    its organisation, its workflow's owner and what the owner may do are what they were when it was locked."""
 
     def make():
         key = Slot("execution", WorkflowExecution._meta.pk)
         workflows = Workflow.objects.filter(pk=Slot(KEY, Workflow._meta.pk))
         columns = ("tenant__status", "created_by_id", "created_by__role", "created_by__status")
-        return Statement(workflows.values_list(_Impatient(), _NobodyComes(key, key), *columns), keeps_plan=True)
+        return Statement(workflows.values_list(_NobodyComes(key, key), *columns), keeps_plan=True)
 
     workflow, owner = run.workflow, run.workflow.created_by
     found = _statements.get("may keep", make).fetch({KEY: workflow.pk, "execution": run.pk})
-    return found == (PATIENCE, True, run.tenant.status, owner.pk, owner.role, owner.status)
+    return found == (True, run.tenant.status, owner.pk, owner.role, owner.status)
