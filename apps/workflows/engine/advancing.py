@@ -322,7 +322,7 @@ def look_after(execution_id):
 def _count_rescue(run, now):
     rescues = run.position.get("rescues", 0) + 1
     if rescues > MOST_RESCUES:
-        end(run, Status.FAILED, f"Its worker was lost {MOST_RESCUES} times at the same step.")
+        end(run, Status.FAILED, f"Its worker was lost at least {MOST_RESCUES} times at the same step.")
         return
     # Should one of its steps take workers down, it is not to undo the others each time.
     run.position = {**run.position, "rescues": rescues, "alone": True}
