@@ -7,8 +7,8 @@ from apps.accounts.models import AuditEvent, User
 from apps.crm.models import Activity, Customer
 from apps.tenants.models import Tenant
 from apps.workflows.definition.registry import Action, StepFailed, actions
-from apps.workflows.engine import advancing, locks
-from apps.workflows.models import Workflow, WorkflowStep
+from apps.workflows.engine import advancing, checkpoints, locks
+from apps.workflows.models import Workflow, WorkflowExecution, WorkflowStep
 from apps.workflows.services.control import run_workflow
 from nexora.kernel import events
 from nexora.kernel.scope import unscoped
@@ -212,3 +212,21 @@ def test_the_trail_and_other_workflows_hear_of_each_change_once(writer):
     assert child.input["changes"]["company"][1] == "X"
     trail = AuditEvent.objects.filter(actor_label__contains="by the workflow").order_by("created_at")
     assert list(trail.values_list("action", "record_label")) == [("created", "a"), ("updated", "Bea")]
+
+
+def test_what_is_noted_of_another_run_meanwhile_is_stored_at_once(writer, during):
+    """And that one's end is not taken for granted: this transaction has not locked it."""
+    other = started(writer, note("other"))
+    ended = []
+
+    def end_other(step):
+        checkpoints.end(WorkflowExecution.objects.get(pk=other.pk), checkpoints.Status.CANCELLED)
+        ended.append(WorkflowExecution.objects.get(pk=other.pk).status)
+        with pytest.raises(AssertionError, match="is cancelled and stays so"):
+            checkpoints.end(other, checkpoints.Status.COMPLETED)
+
+    (run,) = finish(started(writer, note("a"), during(end_other), note("b")))
+    assert ended == ["cancelled"]
+    assert run.status == "completed"
+    assert [step.key for step in steps(run)] == ["a", "disturbed", "b"]
+    assert steps(other) == []

@@ -17,14 +17,14 @@ Done = WorkflowStep.Status
 OPEN = (Done.RUNNING, Done.WAITING, Done.RETRYING)
 MOST_OUTPUT = 262_144
 
-_pending = ContextVar("nexora_workflow_notes", default=None)
+# (run, [row of a step of it that is still to be stored])
+_pending = ContextVar("nexora_workflow_notes", default=(None, None))
 
 
 @contextmanager
 def together(run):
     """What is noted of the run and its steps inside is stored at the end, by one statement. The run's row is locked."""
-    rows = []
-    token = _pending.set(rows)
+    token = _pending.set((run, []))
     try:
         yield
         store(run)
@@ -32,9 +32,15 @@ def together(run):
         _pending.reset(token)
 
 
+def _notes_of(run):
+    """The rows that are noted of it inside `together`; None outside, or where that is about another run."""
+    whose, rows = _pending.get()
+    return rows if whose is run else None
+
+
 def store(run):
     """Whatever is noted so far."""
-    pending = _pending.get() or []
+    pending = _notes_of(run) or []
     rows, pending[:] = list(pending), []
     run.save_with(*rows)
 
@@ -122,7 +128,7 @@ def _stand(run, actions, row=None):
 
 def _save(run, row=None):
     """Note the run, and a step of it: now, or, inside `together`, later."""
-    pending = _pending.get()
+    pending = _notes_of(run)
     if row is not None and not row._state.adding:
         row.save()
         row = None
@@ -175,7 +181,7 @@ def record_failure(step, status, sentence):
 def end(run, status, error=None, *, row=None):
     """The run is over, for good. Its row is locked; `row` is that of its last step, if it is still to be stored."""
     # As it is stored: whoever has read it earlier must not change how it ended.
-    stored = run if _pending.get() is not None else owners.find(WorkflowExecution, run.pk, locked=True)
+    stored = run if _notes_of(run) is not None else owners.find(WorkflowExecution, run.pk, locked=True)
     if run.is_over or stored is None or stored.is_over:
         raise AssertionError(f"Run {run.pk} is {(stored or run).status} and stays so.")
     run.status = status
