@@ -17,7 +17,7 @@ from nexora.kernel.scope import unscoped
 from nexora.policy import POLICY
 from tests.contracts import routes
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 REGISTRY = list(site._registry)
 # Those whose records are a tenant's and kept in a table: not the shared catalogue, not the revenue views.

@@ -13,7 +13,8 @@ from django.conf import settings
 
 from nexora.kernel.db import embedded
 
-pytestmark = pytest.mark.slow
+# Its own server, whichever the other tests run on.
+pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 HOLD = """
 import os, sys

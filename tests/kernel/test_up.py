@@ -16,7 +16,8 @@ from nexora.kernel.processes import Child, stop
 from tests import production
 from tests.cluster import ROOT
 
-pytestmark = pytest.mark.slow
+# Its own server, whichever the other tests run on.
+pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 START_SECONDS, RECOVERY_SECONDS = 90, 5
 
